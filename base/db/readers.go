@@ -1,0 +1,95 @@
+package db
+
+import (
+	"context"
+	"errors"
+
+	"zombiezen.com/go/sqlite"
+)
+
+// readers is the pool of connections that read, opened when first needed.
+type readers struct {
+	path string
+	free chan *reader
+	done chan struct{}
+}
+
+// reader is one connection that reads; conn is nil until it is needed.
+type reader struct {
+	conn          *liteConn
+	begin, commit *sqlite.Stmt
+}
+
+func newReaders(path string, n int) *readers {
+	r := &readers{path: path, free: make(chan *reader, n), done: make(chan struct{})}
+	for range n {
+		r.free <- &reader{}
+	}
+	return r
+}
+
+func (r *reader) open(path string) error {
+	conn, err := openLite(path, sqlite.OpenReadWrite, "PRAGMA query_only=ON", "PRAGMA cache_size=-16384")
+	if err != nil {
+		return err
+	}
+	if r.begin, err = conn.conn.Prepare("BEGIN"); err == nil {
+		r.commit, err = conn.conn.Prepare("COMMIT")
+	}
+	if err != nil {
+		return errors.Join(err, conn.close())
+	}
+	r.conn = conn
+	return nil
+}
+
+// read is a Read on SQLite.
+func (l *lite) read(ctx context.Context, fn func(*Tx) error) error {
+	var r *reader
+	select {
+	case r = <-l.readers.free:
+	default:
+		select {
+		case r = <-l.readers.free:
+		case <-l.readers.done:
+			return unavailable(errClosed)
+		case <-ctx.Done():
+			return interrupted(ctx)
+		}
+	}
+	defer func() { l.readers.free <- r }()
+	if r.conn == nil {
+		if err := r.open(l.path); err != nil {
+			return translate(err)
+		}
+	}
+	return r.snapshot(ctx, fn)
+}
+
+func (r *reader) snapshot(ctx context.Context, fn func(*Tx) error) error {
+	if err := step(r.begin); err != nil {
+		return translate(err)
+	}
+	if done := ctx.Done(); done != nil {
+		r.conn.conn.SetInterrupt(done)
+	}
+	tx := &Tx{lite: r.conn, readOnly: true}
+	defer func() {
+		tx.closeRows()
+		r.conn.conn.SetInterrupt(nil)
+		step(r.commit) // of a transaction that only read: nothing to lose
+	}()
+	return tx.run(fn)
+}
+
+// close waits for the reads that run and closes every connection.
+func (r *readers) close() error {
+	var errs []error
+	for range cap(r.free) {
+		if one := <-r.free; one.conn != nil {
+			errs = append(errs, one.conn.close())
+		}
+	}
+	close(r.done)
+	return errors.Join(errs...)
+}

@@ -1,0 +1,235 @@
+package db
+
+import (
+	"context"
+	"errors"
+
+	"zombiezen.com/go/sqlite"
+)
+
+// errLost says that SQLite gave up the transaction of a whole group.
+var errLost = errors.New("db: the transaction was lost")
+
+// phase is how far a group has come.
+type phase int
+
+const (
+	phaseRun phase = iota
+	phaseHooks
+)
+
+// writer is the one connection that writes, and the turn to use it. Whoever
+// holds the turn (one caller, or the writer's goroutine) owns every field but
+// the queue.
+type writer struct {
+	db      *DB
+	conn    *liteConn
+	queue   *queue
+	back    chan struct{} // the turn comes back to the writer's goroutine
+	ended   chan struct{}
+	between func() // runs between groups: the checkpointer's chance
+
+	begin, commit, rollback, savepoint, release, rollbackTo *sqlite.Stmt
+
+	group []*request
+	limit int
+	phase phase
+	hook  int  // the next member whose hooks run
+	lost  bool // the transaction is gone or must go
+}
+
+func newWriter(d *DB, conn *liteConn) (*writer, error) {
+	w := &writer{
+		db: d, conn: conn, queue: newQueue(), between: func() {},
+		back: make(chan struct{}, 1), ended: make(chan struct{}),
+	}
+	for text, stmt := range map[string]**sqlite.Stmt{
+		"BEGIN IMMEDIATE": &w.begin, "COMMIT": &w.commit, "ROLLBACK": &w.rollback,
+		"SAVEPOINT one": &w.savepoint, "RELEASE one": &w.release, "ROLLBACK TO one": &w.rollbackTo,
+	} {
+		var err error
+		if *stmt, err = conn.conn.Prepare(text); err != nil {
+			return nil, err
+		}
+	}
+	return w, nil
+}
+
+// step runs one of the writer's own statements.
+func step(stmt *sqlite.Stmt) error {
+	if _, err := stmt.Step(); err != nil {
+		return err
+	}
+	return stmt.Reset()
+}
+
+// loop serves groups until the queue is closed and empty.
+func (w *writer) loop() {
+	defer close(w.ended)
+	for {
+		w.between()
+		if r := w.queue.pop(); r != nil {
+			w.serve(r)
+		} else if w.queue.isClosed() {
+			return
+		} else {
+			<-w.queue.wake
+		}
+	}
+}
+
+// serve makes one group that begins with first, commits it and answers it. The
+// members of a lost group run again singly.
+func (w *writer) serve(first *request) {
+	err := w.together(first, w.db.options.MaxGroup)
+	members := w.group
+	if err == nil || len(members) == 1 {
+		w.answer(members, err)
+		return
+	}
+	again := append([]*request(nil), members...)
+	for _, r := range again {
+		if r.gone {
+			continue
+		}
+		r.err = nil
+		err := w.together(r, 1)
+		w.answer(w.group, err)
+	}
+}
+
+// together runs a group of at most limit in one transaction; an error means that
+// the transaction is gone.
+func (w *writer) together(first *request, limit int) error {
+	w.group, w.limit, w.phase, w.hook, w.lost = append(w.group[:0], first), limit, phaseRun, 0, false
+	if err := step(w.begin); err != nil {
+		return err
+	}
+	first.words <- wordRun
+	<-w.back
+	var err error = errLost
+	if !w.lost {
+		err = step(w.commit)
+	}
+	if err != nil && !w.conn.conn.AutocommitEnabled() {
+		if undo := step(w.rollback); undo != nil {
+			err = errors.Join(err, undo)
+		}
+	}
+	return err
+}
+
+// answer tells the members of a group that the commit is done, or with lost what
+// became of them.
+func (w *writer) answer(members []*request, lost error) {
+	writes := int64(0)
+	for _, r := range members {
+		switch {
+		case r.gone:
+			continue
+		case r.err == nil && lost != nil:
+			r.err = translate(lost)
+		case r.err == nil:
+			writes++
+		}
+		r.words <- wordAnswer
+	}
+	if writes > 0 {
+		w.db.count.commits.Add(1)
+		w.db.count.writes.Add(writes)
+	}
+}
+
+// passOn gives the turn to whoever comes next.
+func (w *writer) passOn() {
+	if w.phase == phaseRun && !w.lost && len(w.group) < w.limit {
+		if next := w.queue.pop(); next != nil {
+			w.group = append(w.group, next)
+			next.words <- wordRun
+			return
+		}
+	}
+	w.phase = phaseHooks
+	for !w.lost && w.hook < len(w.group) {
+		r := w.group[w.hook]
+		w.hook++
+		if !r.gone && r.err == nil && len(r.tx.hooks) > 0 {
+			r.words <- wordHooks
+			return
+		}
+	}
+	w.back <- struct{}{}
+}
+
+// write is a Write on SQLite, on its caller's goroutine.
+func (w *writer) write(ctx context.Context, fn func(*Tx) error) error {
+	r := &request{fn: fn, words: make(chan word, 1)}
+	if err := w.queue.push(r); err != nil {
+		return err
+	}
+	for {
+		said, err := r.wait(ctx)
+		if err != nil {
+			return err
+		}
+		switch said {
+		case wordRun:
+			w.runFn(r)
+		case wordHooks:
+			w.runHooks(r)
+		case wordAnswer:
+			return r.err
+		}
+	}
+}
+
+// runFn runs fn in its savepoint. A panic, or a Goexit, leaves nothing of it and
+// goes on in this goroutine once the turn is passed on.
+func (w *writer) runFn(r *request) {
+	watch := w.db.watch()
+	r.gone = true // until fn returns
+	r.tx = &Tx{lite: w.conn}
+	r.tx.over.Store(true)
+	defer w.passOn()
+	if err := step(w.savepoint); err != nil {
+		r.gone = false
+		r.err, w.lost = translate(err), true
+		return
+	}
+	defer w.settle(r)
+	r.err = r.tx.run(r.fn)
+	r.gone = false
+	watch.end(r.tx)
+}
+
+// settle keeps what a fn wrote, or undoes it.
+func (w *writer) settle(r *request) {
+	r.tx.closeRows()
+	if w.conn.conn.AutocommitEnabled() { // SQLite rolled everything back by itself
+		w.lost = true
+		return
+	}
+	if !r.gone && r.err == nil {
+		if err := step(w.release); err != nil {
+			r.err, w.lost = translate(err), true
+		}
+		return
+	}
+	if err := step(w.rollbackTo); err != nil {
+		w.lost = true
+		return
+	}
+	if err := step(w.release); err != nil {
+		w.lost = true
+	}
+}
+
+// runHooks runs the AtCommit hooks of r. There is no savepoint to go back to: a
+// hook that fails takes the group with it.
+func (w *writer) runHooks(r *request) {
+	r.gone = true
+	defer w.passOn()
+	defer func() { w.lost = w.lost || r.gone || r.err != nil }()
+	r.err = r.tx.runHooks()
+	r.gone = false
+}

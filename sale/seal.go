@@ -1,0 +1,165 @@
+package sale
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"encaisse/access"
+	"encaisse/base/db"
+	"encaisse/base/id"
+	"encaisse/base/problem"
+	"encaisse/catalog"
+	"encaisse/event"
+	"encaisse/fiscal"
+	"encaisse/ledger"
+	"encaisse/merchant"
+)
+
+// Put seals a sale: number, fiscal record, ledger, event, in one commit. The
+// same request again returns the sale as it was sealed, with created false.
+//
+// Problems: sale.* for what the content breaks, each with its field;
+// sale.other_content (conflict) for another request under the same id;
+// sale.register_closed and sale.session_closed (conflict); fiscal.clock_back
+// and fiscal.key_unavailable, where nothing more is sealed until it is mended.
+// Nothing is written when a problem is returned.
+func (s *Sales) Put(ctx context.Context, p access.Principal, r Request) (sealed Sale, created bool, err error) {
+	if err := r.check(); err != nil {
+		return Sale{}, false, err
+	}
+	hash := r.hash()
+	write := func(tx *db.Tx) (err error) {
+		sealed, created, err = s.put(tx, p, r, hash)
+		return err
+	}
+	err = s.db.Write(ctx, write)
+	if db.IsViolation(err, db.Unique) {
+		// Another node sealed the same id between our read and our insert: it is there now.
+		err = s.db.Write(ctx, write)
+	}
+	return sealed, created, err
+}
+
+func (s *Sales) put(tx *db.Tx, p access.Principal, r Request, hash []byte) (Sale, bool, error) {
+	known, err := readSale(tx, p.Merchant, r.ID)
+	switch {
+	case err == nil && bytes.Equal(known.requestHash, hash):
+		return known, false, nil
+	case err == nil:
+		return Sale{}, false, problem.New(problem.Conflict, "sale.other_content", "sale", r.ID)
+	case !errors.Is(err, db.ErrNone):
+		return Sale{}, false, err
+	}
+	register, where, err := s.merchants.RegisterIn(tx, p.Merchant, r.Register)
+	if err != nil {
+		return Sale{}, false, err
+	}
+	if register.Kind == merchant.History {
+		return Sale{}, false, problem.New(problem.Conflict, "sale.history_register").At("register_id")
+	}
+	sealed, err := s.seal(tx, p, r, hash, where, s.clock.Now())
+	return sealed, true, err
+}
+
+// seal is the one path from a request to a sealed sale, at the counter and in an import.
+func (s *Sales) seal(tx *db.Tx, p access.Principal, r Request, hash []byte, where site, now time.Time) (Sale, error) {
+	session, err := openSession(tx, p.Merchant, r.Register, r.Session)
+	if err != nil {
+		return Sale{}, err
+	}
+	articles, err := catalog.ForSale(tx, p.Merchant, r.articles())
+	if err != nil {
+		return Sale{}, r.blame(err)
+	}
+	sealed, err := price(r, session.Currency, articles)
+	if err != nil {
+		return Sale{}, err
+	}
+	sealed.Merchant, sealed.Session, sealed.BusinessDate = p.Merchant, session.ID, session.BusinessDate
+	sealed.Operator, sealed.requestHash = p.Operator, hash
+	position, err := s.journal.Append(tx, fiscal.Entry{
+		Merchant: p.Merchant, Owner: string(r.Register), Kind: fiscal.KindTicket, JET: sealed.jet(), Subject: string(r.ID),
+		Operator: p.Operator, At: now, Local: where.Location(), Total: sealed.Total, Period: string(session.ID),
+		Body: func(fiscal.Position) ([]byte, error) { return sealed.body(), nil },
+	})
+	if problem.Is(err, "fiscal.period_closed") {
+		return Sale{}, sessionClosed(session.ID)
+	}
+	if err != nil {
+		return Sale{}, err
+	}
+	sealed.Number, sealed.SealedAt = position.Number, position.At
+	insertSale(tx, &sealed)
+	ledger.Post(tx, p.Merchant, string(sealed.ID), sealed.Currency, sealed.SealedAt, sealed.transfers())
+	event.Emit(tx, p.Merchant, sealed.SealedAt, event.SaleSealed, string(sealed.ID), sealed.eventData())
+	return sealed, nil
+}
+
+func (s *Sale) eventData() []byte {
+	data := append(make([]byte, 0, 128), `{"register_id":"`...)
+	data = append(data, s.Register...)
+	data = append(data, `","number":`...)
+	data = strconv.AppendInt(data, s.Number, 10)
+	data = append(data, `,"total":{"amount":`...)
+	data = strconv.AppendInt(data, s.Total, 10)
+	data = append(data, `,"currency":"`...)
+	data = append(data, s.Currency...)
+	return append(data, `"}}`...)
+}
+
+// articles lists the articles a request names, each once.
+func (r Request) articles() []id.Article {
+	list := make([]id.Article, 0, len(r.Lines))
+	seen := make(map[id.Article]bool, len(r.Lines))
+	for _, line := range r.Lines {
+		if line.Article != "" && !seen[line.Article] {
+			seen[line.Article] = true
+			list = append(list, line.Article)
+		}
+	}
+	return list
+}
+
+// blame names the lines whose articles cannot be sold.
+func (r Request) blame(err error) error {
+	if !problem.Is(err, "catalog.not_for_sale") {
+		return err
+	}
+	var faults []*problem.Error
+	for i, line := range r.Lines {
+		for _, why := range problem.As(err).Details {
+			if fmt.Sprint(why.Args["article"]) == string(line.Article) {
+				faults = append(faults, problem.New(problem.Invalid, why.Code, "article", line.Article).At(fmt.Sprintf("lines[%d].article_id", i)))
+			}
+		}
+	}
+	return join(faults)
+}
+
+// openSession finds the session a sale joins. The chain row decides in the end
+// whether it is still open: this read only names the fault early.
+func openSession(tx *db.Tx, m id.Merchant, register id.Register, asked id.Session) (Session, error) {
+	if asked == "" {
+		session, err := readOpenSession(tx, m, register)
+		if errors.Is(err, db.ErrNone) {
+			return session, problem.New(problem.Conflict, "sale.register_closed").At("register_id")
+		}
+		return session, err
+	}
+	session, err := readSession(tx, m, asked)
+	switch {
+	case errors.Is(err, db.ErrNone), err == nil && session.Register != register:
+		return session, problem.New(problem.Invalid, "sale.session_unknown").At("session_id")
+	case err == nil && !session.Open:
+		return session, sessionClosed(asked)
+	}
+	return session, err
+}
+
+func sessionClosed(session id.Session) error {
+	return problem.New(problem.Conflict, "sale.session_closed", "session", session).At("session_id")
+}
