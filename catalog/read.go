@@ -169,11 +169,11 @@ func ForSale(tx *db.Tx, m id.Merchant, ids []id.Article) (map[id.Article]Article
 			continue
 		}
 		asked[article] = false // named once
-		if !known {
-			missing = append(missing, problem.New(problem.Invalid, "catalog.article_unknown", "article", string(article)))
-			continue
+		code := "catalog.article_unknown"
+		if known {
+			code = "catalog.article_archived"
 		}
-		missing = append(missing, problem.New(problem.Invalid, "catalog.article_archived", "article", string(article), "name", a.Name))
+		missing = append(missing, problem.New(problem.Invalid, code, "article", string(article)))
 	}
 	if missing != nil {
 		return nil, problem.New(problem.Invalid, "catalog.not_for_sale").With(missing...)

@@ -136,3 +136,18 @@ func (j *Journal) keep(signerID id.Signer, s *signer) {
 	}
 	j.signers[signerID] = s
 }
+
+// Found makes the signing key of a new merchant and opens the chains of its
+// site and registers. It returns the public key to export.
+func (j *Journal) Found(tx *db.Tx, now time.Time, f merchant.Founded, operator int64) (string, error) {
+	by, public, err := j.CreateSigner(tx, now, f.Merchant)
+	if err != nil {
+		return "", err
+	}
+	for _, owner := range []Owner{SiteOwner(f.Site), RegisterOwner(f.History, f.Site), RegisterOwner(f.Till, f.Site)} {
+		if err := j.Open(tx, owner, by, operator, f.Site.Location()); err != nil {
+			return "", err
+		}
+	}
+	return public, nil
+}

@@ -2,6 +2,7 @@ package merchant
 
 import (
 	"context"
+	"time"
 
 	"encaisse/base/db"
 	"encaisse/base/id"
@@ -16,3 +17,6 @@ func All(ctx context.Context, d *db.DB) (list []id.Merchant, err error) {
 	})
 	return list, err
 }
+
+// Location is the site's time zone.
+func (s Site) Location() *time.Location { return s.zone() }

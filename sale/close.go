@@ -18,6 +18,9 @@ import (
 // X reads the totals of the register's open session. It changes nothing.
 // Problem sale.register_closed.
 func (s *Sales) X(ctx context.Context, p access.Principal, register id.Register) (session Session, t Totals, err error) {
+	if err := access.Allow(p, access.TillClose); err != nil {
+		return session, t, err
+	}
 	err = s.db.Read(ctx, func(tx *db.Tx) (err error) {
 		if _, _, err = s.merchants.RegisterIn(tx, p.Merchant, register); err != nil {
 			return err
@@ -48,6 +51,9 @@ type ClosingRequest struct {
 // a session still open), sale.day_closed, sale.day_running, sale.other_content
 // (conflict); sale.closing_kind, sale.amount_range, sale.currency, sale.date.
 func (s *Sales) Close(ctx context.Context, p access.Principal, r ClosingRequest) (z Closing, created bool, err error) {
+	if err := access.Allow(p, access.TillClose); err != nil {
+		return z, false, err
+	}
 	switch {
 	case r.Kind != Z && r.Kind != Day:
 		return z, false, problem.New(problem.Invalid, "sale.closing_kind").At("kind")

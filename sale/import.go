@@ -28,6 +28,9 @@ type Historic struct {
 //
 // Problem sale.not_history for any other register.
 func (s *Sales) Import(ctx context.Context, p access.Principal, register id.Register, past []Historic) (sealed int, err error) {
+	if err := access.Allow(p, access.RegisterWrite); err != nil {
+		return 0, err
+	}
 	if len(past) > ImportChunk {
 		return 0, problem.New(problem.TooLarge, "sale.import_chunk", "limit", ImportChunk)
 	}

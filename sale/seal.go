@@ -28,6 +28,9 @@ import (
 // and fiscal.key_unavailable, where nothing more is sealed until it is mended.
 // Nothing is written when a problem is returned.
 func (s *Sales) Put(ctx context.Context, p access.Principal, r Request) (sealed Sale, created bool, err error) {
+	if err := access.Allow(p, access.SaleWrite); err != nil {
+		return Sale{}, false, err
+	}
 	if err := r.check(); err != nil {
 		return Sale{}, false, err
 	}

@@ -32,6 +32,9 @@ type Opening struct {
 // Problems: sale.already_open, sale.other_content, sale.day_closed (conflict);
 // sale.amount_range, sale.currency.
 func (s *Sales) Open(ctx context.Context, p access.Principal, o Opening) (session Session, created bool, err error) {
+	if err := access.Allow(p, access.TillOpen); err != nil {
+		return Session{}, false, err
+	}
 	if err := checkDrawer(o.Float, "float"); err != nil {
 		return Session{}, false, err
 	}
@@ -136,6 +139,9 @@ type MovementRequest struct {
 // Problems: sale.register_closed, sale.other_content (conflict),
 // sale.amount_range, sale.currency, sale.reason_missing.
 func (s *Sales) Move(ctx context.Context, p access.Principal, r MovementRequest) (m Movement, created bool, err error) {
+	if err := access.Allow(p, access.CashMove); err != nil {
+		return Movement{}, false, err
+	}
 	if err := checkDrawer(r.Amount, "amount"); err != nil {
 		return Movement{}, false, err
 	}

@@ -1,6 +1,7 @@
 package db
 
 import (
+	"reflect"
 	"strconv"
 	"strings"
 	"time"
@@ -141,12 +142,37 @@ func (s *liteStmt) bindOne(place int, arg any) error {
 		s.stmt.BindNull(place)
 	case time.Time:
 		s.stmt.BindInt64(place, v.UnixMilli())
-	default:
-		p, err := plain(arg)
-		if err != nil {
-			return err
+	case *time.Time:
+		if v == nil {
+			s.stmt.BindNull(place)
+		} else {
+			s.stmt.BindInt64(place, v.UnixMilli())
 		}
-		return s.bindOne(place, p)
+	case time.Duration, *time.Duration:
+		return badArgument(arg)
+	default:
+		return s.bindBasic(place, arg)
+	}
+	return nil
+}
+
+// bindBasic binds what plain turns into a basic value, without the copy.
+func (s *liteStmt) bindBasic(place int, arg any) error {
+	v := basic(arg)
+	switch v.Kind() {
+	case reflect.Invalid:
+		s.stmt.BindNull(place)
+	case reflect.String:
+		s.stmt.BindText(place, v.String())
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
+		s.stmt.BindInt64(place, v.Int())
+	case reflect.Bool:
+		s.stmt.BindBool(place, v.Bool())
+	default:
+		if !isBytes(v) {
+			return badArgument(arg)
+		}
+		s.stmt.BindBytes(place, v.Bytes())
 	}
 	return nil
 }

@@ -1,8 +1,9 @@
 package db
 
 import (
-	"fmt"
+	"bytes"
 	"reflect"
+	"strings"
 	"time"
 
 	"encaisse/base/problem"
@@ -27,8 +28,9 @@ type cell struct {
 	b    []byte
 }
 
-// plain turns an argument of a type made of a basic one into the basic one: nil,
-// string, int64, bool or []byte.
+// plain turns an argument into nil, string, int64, bool or []byte. Nothing of what
+// it returns points at arg itself, which is why the arguments of a statement stay
+// on their caller's stack.
 func plain(arg any) (any, error) {
 	switch v := arg.(type) {
 	case nil:
@@ -48,32 +50,51 @@ func plain(arg any) (any, error) {
 		return v, nil
 	case time.Time:
 		return v.UnixMilli(), nil
-	case time.Duration:
-		return nil, argument(arg)
+	case *time.Time:
+		if v == nil {
+			return nil, nil
+		}
+		return v.UnixMilli(), nil
+	case time.Duration, *time.Duration:
+		return nil, badArgument(arg)
 	}
-	v := reflect.ValueOf(arg)
+	v := basic(arg)
 	switch v.Kind() {
+	case reflect.Invalid:
+		return nil, nil
 	case reflect.String:
-		return v.String(), nil
+		return strings.Clone(v.String()), nil
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
 		return v.Int(), nil
 	case reflect.Bool:
 		return v.Bool(), nil
 	case reflect.Slice:
-		if v.Type().Elem().Kind() == reflect.Uint8 {
-			return plain(v.Bytes())
+		if isBytes(v) {
+			return bytes.Clone(v.Bytes()), nil
 		}
-	case reflect.Pointer:
-		if v.IsNil() {
-			return nil, nil
-		}
-		return plain(v.Elem().Interface())
 	}
-	return nil, argument(arg)
+	return nil, badArgument(arg)
 }
 
-func argument(arg any) error {
-	return problem.New(problem.Internal, "db.argument", "type", fmt.Sprintf("%T", arg))
+// basic looks through a pointer; the zero Value stands for NULL.
+func basic(arg any) reflect.Value {
+	v := reflect.ValueOf(arg)
+	if v.Kind() == reflect.Pointer {
+		v = v.Elem() // of nil: the zero Value
+	}
+	if v.Kind() == reflect.Slice && v.IsNil() {
+		return reflect.Value{}
+	}
+	return v
+}
+
+// isBytes tells a []byte, or a type made of it.
+func isBytes(v reflect.Value) bool {
+	return v.Kind() == reflect.Slice && v.Type().Elem().Kind() == reflect.Uint8
+}
+
+func badArgument(arg any) error {
+	return problem.New(problem.Internal, "db.argument", "type", typeName(arg))
 }
 
 // assign stores a cell where dest points.
@@ -170,7 +191,14 @@ func assignReflect(dest any, c cell) error {
 	return mismatch(dest, c)
 }
 
+func typeName(v any) string {
+	if v == nil {
+		return "nil"
+	}
+	return reflect.TypeOf(v).String()
+}
+
 func mismatch(dest any, c cell) error {
 	names := [...]string{"NULL", "integer", "text", "blob", "boolean"}
-	return problem.New(problem.Internal, "db.scan", "column", names[c.kind], "dest", fmt.Sprintf("%T", dest))
+	return problem.New(problem.Internal, "db.scan", "column", names[c.kind], "dest", typeName(dest))
 }

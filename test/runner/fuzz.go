@@ -52,7 +52,7 @@ func fuzzOne(ctx context.Context, opt options, env []string, target *stream.Test
 	for range fuzzTries {
 		var buffer bytes.Buffer
 		cmd := command(ctx, opt, env, "test", "-run=^$", "-fuzz=^"+target.Name+"$",
-			"-fuzztime="+opt.fuzzTime.String(), target.Package)
+			"-fuzztime="+opt.fuzzTime.String(), "-timeout=0", target.Package)
 		cmd.Stdout, cmd.Stderr = &buffer, &buffer
 		if err := cmd.Start(); err != nil {
 			return "", false, err

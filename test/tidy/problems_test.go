@@ -47,6 +47,7 @@ func problemRules() []rule {
 		fine: []plant{
 			{files: with(locales(`{}`), "var e = problem.New(problem.Internal, \"sale.broken\")\nfunc misuse(code string) error { return problem.New(problem.Internal, code) }\n")},
 			{files: with(locales(flat), "func f() error { for _, c := range []string{\"sale.closed\"} { return problem.New(problem.Invalid, c) }; return nil }\n")},
+			{files: with(locales(flat), "func f(e *problem.Error) error { _ = \"sale.closed\"; return problem.New(problem.Invalid, e.Code) }\n")},
 			{files: with(locales(flat), "var e = problem.New(problem.Invalid, \"sale.closed\")\n")},
 			{files: with(locales(`{"problem.sale.closed": {"one": "Closed.", "other": "Closed."}}`), "var e = problem.New(problem.Invalid, \"sale.\"+\"closed\")\n")},
 			{files: with(locales(`{"problem": {"sale": {"closed": "Closed."}}}`), "func bad(code string) error { return problem.New(problem.Invalid, code) }\nvar e = bad(\"sale.closed\")\n")},
@@ -184,7 +185,7 @@ type declReader struct {
 	file   *file
 	names  map[string]string // imports
 	consts map[string]string
-	params map[*ast.Object]param
+	params map[any]param
 	decl   ast.Decl
 }
 
@@ -245,6 +246,9 @@ func (r declReader) read(code ast.Expr) {
 			r.takers[taker{r.file.dir(), p.function, p.method}] = p.index
 			return
 		}
+	}
+	if sel, ok := code.(*ast.SelectorExpr); ok && sel.Sel.Name == "Code" {
+		return // another problem's, which was read where it was made
 	}
 	found := false
 	ast.Inspect(r.decl, func(n ast.Node) bool {
@@ -323,10 +327,10 @@ type param struct {
 	index    int
 }
 
-// parameters maps every parameter of a declaration, and of the function
+// parameters maps the object of every parameter of a declaration, and of the function
 // literals in it that have a name, to its place.
-func parameters(decl ast.Decl) map[*ast.Object]param {
-	out := map[*ast.Object]param{}
+func parameters(decl ast.Decl) map[any]param {
+	out := map[any]param{}
 	enter := func(name string, method bool, fn *ast.FuncType) {
 		i := 0
 		for _, field := range fn.Params.List {

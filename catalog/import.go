@@ -1,0 +1,323 @@
+package catalog
+
+import (
+	"context"
+	"io"
+	"slices"
+	"time"
+
+	"encaisse/access"
+	"encaisse/base/db"
+	"encaisse/base/id"
+	"encaisse/base/problem"
+	"encaisse/merchant"
+)
+
+// importChunk is how many lines go into one transaction: with two look-ups and
+// two writes each, they stay under the thousand rows a write may touch.
+const importChunk = 250
+
+// Options say how an import is to be done.
+type Options struct {
+	Strict bool // nothing goes in when one line is bad
+}
+
+// Result is what became of a file. Read = Created + Updated + Unchanged +
+// Rejected, where it was applied.
+type Result struct {
+	Applied   bool // false: strict, and some line is bad
+	Read      int  // lines of articles
+	Created   int
+	Updated   int
+	Unchanged int
+	Rejected  int       // bad lines, named or not
+	Errors    []BadLine // in the order of the lines, at most MaxNamedErrors
+	Ignored   []string  // headings that say nothing to us
+}
+
+// Import reads articles from a CSV file and puts them in by reference, or by
+// EAN where the reference is new. What the file does not say of an article, in
+// a column it has not or a cell that is empty, stays; an empty price is said,
+// and means that it is asked at the till. An archived article stays archived.
+//
+// Bad lines are named in the Result and are no error. Problems access.forbidden
+// and, about the file as a whole, after which nothing was put in:
+// catalog.import_empty, catalog.import_encoding, catalog.import_columns,
+// catalog.import_column_twice, catalog.import_too_large,
+// catalog.import_too_many_lines, catalog.import_too_many_columns. With any other
+// error the Result tells what is in already; the same file again does the rest.
+func (c *Catalog) Import(ctx context.Context, p access.Principal, r io.Reader, o Options) (Result, error) {
+	if err := access.Allow(p, access.CatalogWrite); err != nil {
+		return Result{}, err
+	}
+	var m merchant.Merchant
+	err := c.db.Read(ctx, func(tx *db.Tx) (err error) {
+		m, err = merchant.In(tx, p.Merchant)
+		return err
+	})
+	if err != nil {
+		return Result{}, err
+	}
+	s, err := read(r, m.Currency)
+	if err != nil {
+		return Result{}, err
+	}
+	if o.Strict {
+		if err := c.rehearse(ctx, p, s); err != nil {
+			return Result{}, err
+		}
+		if s.rejected > 0 {
+			return Result{Read: s.read, Rejected: s.rejected, Errors: inOrder(s.bad), Ignored: s.ignored}, nil
+		}
+	}
+	return c.apply(ctx, p, s)
+}
+
+// rehearse finds what the database would refuse, and writes nothing.
+func (c *Catalog) rehearse(ctx context.Context, p access.Principal, s *sheet) error {
+	taken := map[id.Article]int{}
+	for rows := range chunks(s.rows) {
+		var done plan
+		err := c.db.Read(ctx, func(tx *db.Tx) (err error) {
+			done, err = makePlan(tx, c.clock.Now(), p, rows, taken)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		done.settle(s, taken)
+	}
+	return nil
+}
+
+// apply puts the good lines in, chunk by chunk.
+func (c *Catalog) apply(ctx context.Context, p access.Principal, s *sheet) (Result, error) {
+	result := Result{Applied: true, Read: s.read, Ignored: s.ignored}
+	taken := map[id.Article]int{}
+	var err error
+	for rows := range chunks(s.rows) {
+		var done plan
+		err = c.db.Write(ctx, func(tx *db.Tx) (err error) {
+			now := c.clock.Now()
+			if done, err = makePlan(tx, now, p, rows, taken); err != nil {
+				return err
+			}
+			return done.write(tx, now, p)
+		})
+		if err != nil {
+			err = lostRace(err)
+			break
+		}
+		done.settle(s, taken)
+		result.Created += done.created
+		result.Updated += done.updated
+		result.Unchanged += done.unchanged
+	}
+	result.Rejected, result.Errors = s.rejected, inOrder(s.bad)
+	return result, err
+}
+
+func inOrder(bad []BadLine) []BadLine {
+	slices.SortStableFunc(bad, func(a, b BadLine) int { return a.Line - b.Line })
+	return bad
+}
+
+// chunks goes through rows importChunk at a time.
+func chunks(rows []row) func(yield func([]row) bool) {
+	return func(yield func([]row) bool) {
+		for len(rows) > 0 {
+			n := min(len(rows), importChunk)
+			if !yield(rows[:n]) {
+				return
+			}
+			rows = rows[n:]
+		}
+	}
+}
+
+// step is what one line comes to: an article to create, or to change.
+type step struct {
+	row     row
+	before  Article // of a change
+	article Article
+	done    bool // written; false after the write: lost to another writer
+}
+
+// plan is what a chunk comes to. It is made anew whenever its transaction runs.
+type plan struct {
+	creates, changes            []*step
+	created, updated, unchanged int
+	categories                  []Category // that are new
+	lost                        []lostLine
+	targets                     map[id.Article]int // articles of this chunk and the lines that have them
+}
+
+type lostLine struct {
+	line int
+	why  fault
+}
+
+// makePlan looks up what the lines are about. taken is the articles of earlier
+// chunks; it is not changed here, because the transaction may run again.
+func makePlan(tx *db.Tx, now time.Time, p access.Principal, rows []row, taken map[id.Article]int) (plan, error) {
+	pl := plan{targets: map[id.Article]int{}}
+	byReference, byEAN, categories := map[string]Article{}, map[string]Article{}, map[string]id.Category{}
+	for _, r := range rows {
+		queueArticleBy(tx, p.Merchant, "reference", r.key, byReference)
+		if r.ean != "" {
+			queueArticleBy(tx, p.Merchant, "ean", r.ean, byEAN)
+		}
+		if _, asked := categories[r.category]; r.category != "" && !asked {
+			categories[r.category] = ""
+			queueCategoryNamed(tx, p.Merchant, r.category, categories)
+		}
+	}
+	if err := tx.Flush(); err != nil {
+		return pl, err
+	}
+	for _, r := range rows {
+		if r.category != "" && categories[r.category] == "" {
+			fresh := Category{ID: id.New[id.Category](now), Name: r.category}
+			categories[r.category] = fresh.ID
+			pl.categories = append(pl.categories, fresh)
+		}
+		pl.place(now, r, byReference[r.key], byEAN[r.ean], categories[r.category], taken)
+	}
+	return pl, nil
+}
+
+// place decides what one line comes to. known and barred are the articles that
+// have its reference and its EAN, with an empty id where there is none.
+func (pl *plan) place(now time.Time, r row, known, barred Article, category id.Category, taken map[id.Article]int) {
+	if known.ID != "" && barred.ID != "" && known.ID != barred.ID {
+		why := problem.New(problem.Conflict, "catalog.ean_taken", "article", barred.Name)
+		pl.lost = append(pl.lost, lostLine{r.line, fault{columnEAN, why}})
+		return
+	}
+	before := known
+	if before.ID == "" {
+		before = barred
+	}
+	if before.ID == "" {
+		a := Article{
+			ID: id.New[id.Article](now), Reference: r.key, Name: r.name, Category: category, Nature: orGoods(r.nature), VAT: r.vat,
+			Price: r.price, EAN: r.ean, State: Active, CreatedAt: now, UpdatedAt: now,
+		}
+		pl.creates = append(pl.creates, &step{row: r, article: a})
+		return
+	}
+	first, twice := taken[before.ID]
+	if !twice {
+		first, twice = pl.targets[before.ID]
+	}
+	if twice { // one line has its reference, another its EAN
+		pl.lost = append(pl.lost, lostLine{r.line, duplicate(first)})
+		return
+	}
+	pl.targets[before.ID] = r.line
+	a := r.over(before, category)
+	if a.sameContent(before) {
+		pl.unchanged++
+		return
+	}
+	a.UpdatedAt = after(before.UpdatedAt, now)
+	pl.changes = append(pl.changes, &step{row: r, before: before, article: a})
+}
+
+// over is the article with what the line says of it.
+func (r row) over(a Article, category id.Category) Article {
+	a.Name, a.VAT, a.Price = r.name, r.vat, r.price
+	if r.given {
+		a.Reference = r.key
+	}
+	if r.category != "" {
+		a.Category = category
+	}
+	if r.nature != "" {
+		a.Nature = r.nature
+	}
+	if r.ean != "" {
+		a.EAN = r.ean
+	}
+	return a
+}
+
+func orGoods(n Nature) Nature {
+	if n == "" {
+		return Goods
+	}
+	return n
+}
+
+// write does what the plan says. A line whose article another writer took
+// meanwhile is lost, and named.
+func (pl *plan) write(tx *db.Tx, now time.Time, p access.Principal) error {
+	if err := pl.writeCategories(tx, p.Merchant); err != nil {
+		return err
+	}
+	for _, s := range pl.creates {
+		insertArticle(tx, p.Merchant, s.article, &s.done)
+		insertPrice(tx, p.Merchant, s.article, p.Actor())
+	}
+	for _, s := range pl.changes {
+		updateArticle(tx, p.Merchant, s.before, s.article, &s.done)
+		if !s.article.samePrice(s.before) {
+			insertPrice(tx, p.Merchant, s.article, p.Actor())
+		}
+	}
+	if err := tx.Flush(); err != nil {
+		return err
+	}
+	pl.created, pl.updated = pl.count(pl.creates), pl.count(pl.changes)
+	if pl.created+pl.updated == 0 {
+		return nil
+	}
+	return access.Audit(tx, now, p, "catalog.imported", string(p.Merchant), nil, map[string]int{
+		"created": pl.created, "updated": pl.updated, "unchanged": pl.unchanged,
+	})
+}
+
+func (pl *plan) count(steps []*step) (done int) {
+	for _, s := range steps {
+		if s.done {
+			done++
+			continue
+		}
+		pl.lost = append(pl.lost, lostLine{s.row.line, fault{why: problem.New(problem.Conflict, "catalog.changed_meanwhile")}})
+	}
+	return done
+}
+
+// writeCategories makes the new categories. One that another writer made
+// meanwhile under the same name has another id, which the articles must have.
+func (pl *plan) writeCategories(tx *db.Tx, m id.Merchant) error {
+	made := map[string]id.Category{}
+	for _, c := range pl.categories {
+		insertNextCategory(tx, m, c)
+		queueCategoryNamed(tx, m, c.Name, made)
+	}
+	if len(pl.categories) == 0 {
+		return nil
+	}
+	if err := tx.Flush(); err != nil {
+		return err
+	}
+	for _, steps := range [][]*step{pl.creates, pl.changes} {
+		for _, s := range steps {
+			if category, fresh := made[s.row.category]; fresh {
+				s.article.Category = category
+			}
+		}
+	}
+	return nil
+}
+
+// settle keeps what the chunk came to, once its transaction is over.
+func (pl *plan) settle(s *sheet, taken map[id.Article]int) {
+	for article, line := range pl.targets {
+		taken[article] = line
+	}
+	for _, l := range pl.lost {
+		s.reject(l.line, l.why)
+	}
+}

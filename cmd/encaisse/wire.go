@@ -1,0 +1,87 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+
+	"encaisse/access"
+	"encaisse/base/clock"
+	"encaisse/base/db"
+	"encaisse/base/job"
+	"encaisse/base/secret"
+	"encaisse/catalog"
+	"encaisse/event"
+	"encaisse/fiscal"
+	"encaisse/merchant"
+	"encaisse/sale"
+)
+
+// house is who gets whom: every constructor of the product, on one page.
+type house struct {
+	db          *db.DB
+	clock       clock.Clock
+	log         *slog.Logger
+	vault       *merchant.Vault
+	merchants   *merchant.Merchants
+	gate        *access.Gate
+	catalog     *catalog.Catalog
+	journal     *fiscal.Journal
+	sales       *sale.Sales
+	events      *event.Log
+	jobs        *job.Queue
+	checkpoints *fiscal.Checkpoints
+}
+
+// databaseFlags say where the database is and what opens its secrets.
+type databaseFlags struct {
+	DB          string `name:"db" help:"Database: sqlite:FILE or postgres://…" required:""`
+	KeyFile     string `help:"File of the master key (0600)." type:"path" xor:"key"`
+	MasterKey   string `help:"The master key itself, instead of its file: for the environment only." hidden:"" xor:"key"`
+	Checkpoints string `help:"File outside the database to which signed checkpoints are appended. Default: beside the database, or the key file." type:"path"`
+}
+
+// master loads the master key.
+func (f databaseFlags) master() (*secret.Master, error) {
+	if f.MasterKey != "" {
+		return secret.ParseMaster(f.MasterKey)
+	}
+	return secret.LoadMaster(f.KeyFile)
+}
+
+// checkpointFile is where checkpoints go when nothing else is said.
+func (f databaseFlags) checkpointFile() string {
+	if f.Checkpoints != "" {
+		return f.Checkpoints
+	}
+	if file, ok := strings.CutPrefix(f.DB, "sqlite:"); ok {
+		return file + ".checkpoints"
+	}
+	return f.KeyFile + ".checkpoints"
+}
+
+// open opens the database and builds the house on it.
+func (f databaseFlags) open(ctx context.Context, o output, c clock.Clock) (*house, error) {
+	master, err := f.master()
+	if err != nil {
+		return nil, err
+	}
+	d, err := db.Open(ctx, f.DB, db.Options{Logger: o.log})
+	if err != nil {
+		return nil, err
+	}
+	return build(d, c, master, f.checkpointFile(), o.log), nil
+}
+
+func build(d *db.DB, c clock.Clock, master *secret.Master, checkpoints string, log *slog.Logger) *house {
+	h := &house{db: d, clock: c, log: log, vault: merchant.NewVault(master)}
+	h.merchants = merchant.New(d, c)
+	h.gate = access.New(d, c, access.Hashing{})
+	h.catalog = catalog.New(d, c)
+	h.journal = fiscal.New(c, h.vault, version)
+	h.sales = sale.New(d, c, h.merchants, h.journal)
+	h.events = event.New(d, c)
+	h.jobs = job.New(d, c, log)
+	h.checkpoints = fiscal.NewCheckpoints(checkpoints)
+	return h
+}
