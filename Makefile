@@ -1,8 +1,8 @@
 # Encaisse. `make` says what can be asked for.
 
 SHELL   := /bin/bash
-VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
-BUILD    = CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)"
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null)
+LDFLAGS := -s -w $(if $(VERSION),-X main.version=$(VERSION))
 
 .DEFAULT_GOAL := help
 .PHONY: help build demo deps check test bench soak generate coverage
@@ -12,7 +12,7 @@ help: ## says this
 
 build: ## bin/encaisse, one static binary
 	@mkdir -p bin
-	$(BUILD) -o bin/encaisse ./cmd/encaisse
+	CGO_ENABLED=0 go build -trimpath -ldflags "$(LDFLAGS)" -o bin/encaisse ./cmd/encaisse
 
 demo: build ## build, start on an embedded database, print the address and a key
 	bin/encaisse demo

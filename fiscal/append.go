@@ -28,6 +28,7 @@ type Entry struct {
 	Total    int64          // what a ticket adds to the perpetual totals, minor units
 	Period   string         // the till session that must be open; empty: none asked
 	Then     *string        // the period after this record; nil: as before
+	Clamp    bool           // take the last record's time when the clock is behind, however far: for the event that says so
 
 	// Body writes the noun's own part. It runs once the chain is locked, so what
 	// it reads through the same transaction is what stands before this record.
@@ -75,7 +76,7 @@ func (j *Journal) Append(tx *db.Tx, e Entry) (Position, error) {
 		e.At = j.clock.Now()
 	}
 	if e.At.Before(c.lastAt) {
-		if c.lastAt.Sub(e.At) > clockTolerance {
+		if c.lastAt.Sub(e.At) > clockTolerance && !e.Clamp {
 			return Position{}, clockBack(c.lastAt, e.At)
 		}
 		e.At = c.lastAt

@@ -95,7 +95,7 @@ func (z *Closing) sameAs(r ClosingRequest) error {
 }
 
 func (s *Sales) closeSession(tx *db.Tx, p access.Principal, r ClosingRequest) (Closing, error) {
-	_, where, err := s.merchants.RegisterIn(tx, p.Merchant, r.Register)
+	register, where, err := s.merchants.RegisterIn(tx, p.Merchant, r.Register)
 	if err != nil {
 		return Closing{}, err
 	}
@@ -135,6 +135,11 @@ func (s *Sales) closeSession(tx *db.Tx, p access.Principal, r ClosingRequest) (C
 	closeSessionRow(tx, session, z.ClosedAt)
 	insertClosing(tx, &z)
 	ledger.Post(tx, p.Merchant, string(z.ID), z.Currency, z.ClosedAt, z.transfers())
+	if register.Kind == merchant.Till {
+		if err := dueCheckpoint(tx, &z); err != nil {
+			return z, err
+		}
+	}
 	event.Emit(tx, p.Merchant, z.ClosedAt, event.SessionClosed, string(z.ID), registerData(r.Register))
 	return z, nil
 }

@@ -98,6 +98,11 @@ func (s *Sales) open(tx *db.Tx, p access.Principal, o Opening) (Session, bool, e
 	session.FirstTicket = position.Tickets + 1
 	insertSession(tx, session)
 	ledger.Post(tx, p.Merchant, string(session.ID), session.Currency, session.OpenedAt, session.transfers())
+	if register.Kind == merchant.Till {
+		if err := dueDay(tx, session, where); err != nil {
+			return session, false, err
+		}
+	}
 	event.Emit(tx, p.Merchant, session.OpenedAt, event.SessionOpened, string(session.ID), registerData(session.Register))
 	return session, true, nil
 }

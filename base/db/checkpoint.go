@@ -1,7 +1,10 @@
 package db
 
 import (
-	"errors"
+	"encoding/binary"
+	"io"
+	"os"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -17,38 +20,56 @@ const (
 	// walBound is how large the WAL grows before the writer stands still between
 	// two groups, so that the WAL can begin again at its start.
 	walBound = 64 << 20
-	// restartWait is how long a restart waits for readers before it gives up
-	// until the next one.
+	// restartWait is how long that may take at most because of readers: they hold
+	// what they see. Then the WAL grows by a quarter of its bound before the next try.
 	restartWait = 10 * time.Millisecond
-	// walFrameHeader is what the WAL adds to every page.
+	// walHeader and walFrameHeader are what the WAL has in front of everything and
+	// in front of each page.
+	walHeader      = 32
 	walFrameHeader = 24
 )
 
 // checkpoint moves the WAL into the database file from a connection of its own:
 // inside the writer it would stop every write for as long as it takes.
 type checkpoint struct {
-	writer  *writer
-	mu      sync.Mutex // one checkpoint at a time
-	conn    *liteConn
-	page    int64
-	grown   chan struct{} // a group was committed
-	quit    chan struct{}
-	ended   chan struct{}
-	restart atomic.Bool  // the WAL is over its bound
-	past    atomic.Int64 // frames of the WALs before this one
-	last    int64        // frames of this WAL when last seen
+	writer *writer
+	wal    string // the WAL's path
+	bound  int64  // walBound, but in tests
+	frame  int64  // bytes of a frame
+	grown  chan struct{}
+	quit   chan struct{}
+	ended  chan struct{}
+
+	restart atomic.Bool // the WAL is over its bound: the writer should stand still
+
+	mu    sync.Mutex // over everything below: one checkpoint at a time
+	conn  *liteConn
+	size  int64  // bytes in this WAL when last seen
+	past  int64  // bytes in the WALs before it
+	salt  uint32 // tells this WAL from those before
+	retry int64  // size from which a restart is tried
 }
 
-func newCheckpoint(path string, w *writer) (*checkpoint, error) {
+func newCheckpoint(path string, bound int64, w *writer) (*checkpoint, error) {
 	conn, err := openLite(path, sqlite.OpenReadWrite, "PRAGMA synchronous=FULL", "PRAGMA wal_autocheckpoint=0")
+	if err != nil {
+		return nil, err
+	}
+	page, err := conn.pragma("PRAGMA page_size")
+	if err != nil {
+		return nil, err
+	}
+	pageSize, err := strconv.ParseInt(page, 10, 64)
 	if err != nil {
 		return nil, err
 	}
 	conn.conn.SetBusyTimeout(restartWait)
 	c := &checkpoint{
-		writer: w, conn: conn, page: 4096,
+		writer: w, wal: path + "-wal", bound: bound, frame: pageSize + walFrameHeader, conn: conn, retry: bound,
 		grown: make(chan struct{}, 1), quit: make(chan struct{}), ended: make(chan struct{}),
 	}
+	c.run("NOOP") // what is there already is not ours to count
+	c.past = -c.size
 	w.between = c.between
 	go c.loop()
 	return c, nil
@@ -60,13 +81,19 @@ func (c *checkpoint) between() {
 	case c.grown <- struct{}{}:
 	default:
 	}
-	if c.restart.Load() && c.mu.TryLock() {
-		defer c.mu.Unlock()
-		c.restart.Store(false)
-		c.run("RESTART")
+	if !c.restart.Load() || !c.mu.TryLock() { // not now: a checkpoint runs
+		return
+	}
+	defer c.mu.Unlock()
+	c.restart.Store(false)
+	if done := c.run("RESTART"); done {
+		c.retry = c.bound
+	} else {
+		c.retry = c.size + c.bound/4
 	}
 }
 
+// loop makes a checkpoint whenever the WAL has grown, with a pause after each.
 func (c *checkpoint) loop() {
 	defer close(c.ended)
 	for {
@@ -76,13 +103,12 @@ func (c *checkpoint) loop() {
 		case <-c.grown:
 		}
 		c.mu.Lock()
-		frames, err := c.run("PASSIVE")
+		c.run("PASSIVE")
+		full := c.size >= c.retry
 		c.mu.Unlock()
-		if err != nil {
-			c.writer.db.options.Logger.Warn("db: checkpoint failed", "error", err)
-		}
-		if frames*(c.page+walFrameHeader) > walBound {
+		if full {
 			c.restart.Store(true)
+			c.writer.queue.signal()
 		}
 		pause := make(chan struct{})
 		timer := clock.Real{}.AfterFunc(checkpointPause, func() { close(pause) })
@@ -95,33 +121,52 @@ func (c *checkpoint) loop() {
 	}
 }
 
-// run makes one checkpoint and tells how many frames the WAL holds.
-func (c *checkpoint) run(mode string) (int64, error) {
+// run makes one checkpoint, notes the size of the WAL, and tells whether the
+// checkpoint did all it was to do.
+func (c *checkpoint) run(mode string) (done bool) {
 	stmt, err := c.conn.conn.Prepare("PRAGMA wal_checkpoint(" + mode + ")")
+	if err == nil {
+		_, err = stmt.Step()
+	}
 	if err != nil {
-		return 0, err
+		c.writer.db.options.Logger.Warn("db: checkpoint failed", "mode", mode, "error", err)
+		return false
 	}
-	row, err := stmt.Step()
-	if err != nil || !row {
-		return 0, err
+	done = stmt.ColumnInt64(0) == 0
+	size := stmt.ColumnInt64(1) * c.frame
+	stmt.Reset()
+	if salt := readSalt(c.wal); salt != c.salt {
+		c.past += c.size
+		c.salt = salt
 	}
-	frames := stmt.ColumnInt64(1)
-	if frames < c.last {
-		c.past.Add(c.last)
-	}
-	c.last = frames
-	return frames, stmt.Reset()
+	c.size = size
+	return done
 }
 
+// readSalt reads the number that changes when the WAL begins again at its start.
+func readSalt(wal string) uint32 {
+	f, err := os.Open(wal)
+	if err != nil {
+		return 0
+	}
+	defer f.Close()
+	var header [walHeader]byte
+	if _, err := io.ReadFull(f, header[:]); err != nil {
+		return 0
+	}
+	return binary.BigEndian.Uint32(header[16:])
+}
+
+// walBytes is how much was written to the WAL since the database was opened.
 func (c *checkpoint) walBytes() int64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.run("NOOP")
-	return (c.past.Load() + c.last) * (c.page + walFrameHeader)
+	return c.past + c.size
 }
 
 func (c *checkpoint) close() error {
 	close(c.quit)
 	<-c.ended
-	return errors.Join(c.conn.close())
+	return c.conn.close()
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"strings"
+	"sync"
 	"time"
 
 	"encaisse/base/clock"
@@ -67,6 +68,7 @@ type DB struct {
 	backend backend
 	count   counters
 	inside  insideMark
+	closing sync.Once
 }
 
 // backend is what differs between the engines.
@@ -77,9 +79,15 @@ type backend interface {
 	close() error
 }
 
-// ErrNone says that a query found no row. It is not a database error: the Tx
-// goes on.
-var ErrNone = errors.New("db: no row")
+var (
+	// ErrNone says that a query found no row. It is not a database error: the Tx
+	// goes on.
+	ErrNone = errors.New("db: no row")
+	// ErrUnknown is in the error of a Write whose commit was on its way when the
+	// disk or the connection failed: it may have been done. The caller asks again
+	// under the same id.
+	ErrUnknown = errors.New("db: nobody knows whether the commit was done")
+)
 
 // Open opens "sqlite:FILE" or "postgres://…", brings its schema up to today's
 // and seals its sealed tables. It fails with a problem: "db.dsn" (no such
@@ -122,9 +130,9 @@ func (d *DB) Engine() Engine { return d.engine }
 
 // Write runs fn in a transaction and returns nil once what fn wrote is durable.
 // fn touches nothing but its transaction and may be run again. The error is
-// fn's own, or the first database error of fn; either means nothing was
-// written. ctx bounds only the wait for fn to begin. A call from inside another
-// fn is refused.
+// fn's own, or the first database error of fn, and means that nothing was
+// written; only with ErrUnknown is that not sure. ctx bounds the wait for fn to
+// begin and nothing else. A call from inside another fn is refused.
 func (d *DB) Write(ctx context.Context, fn func(*Tx) error) error {
 	if err := d.mayBegin(ctx); err != nil {
 		return err
@@ -154,5 +162,9 @@ func (d *DB) mayBegin(ctx context.Context) error {
 	return nil
 }
 
-// Close waits for what runs, refuses what waits, and closes the database.
-func (d *DB) Close() error { return d.backend.close() }
+// Close refuses what comes, waits for what runs or waits, and closes the
+// database. It may be called again.
+func (d *DB) Close() (err error) {
+	d.closing.Do(func() { err = d.backend.close() })
+	return err
+}

@@ -34,7 +34,10 @@ func openSQLite(ctx context.Context, d *DB, file string) (backend, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &lite{db: d, path: path, readers: newReaders(path, d.options.Readers)}
+	if real, err := filepath.EvalSymlinks(path); err == nil { // one lock for one file, whatever it is called
+		path = real
+	}
+	l := &lite{db: d, path: path, readers: newReaders(path, d.options)}
 	if d.options.ReadOnly {
 		if _, err := os.Stat(path); err != nil {
 			return nil, problem.New(problem.Conflict, "db.schema_missing").Because(err)
@@ -69,7 +72,7 @@ func (l *lite) openToWrite(ctx context.Context) error {
 	if l.writer, err = newWriter(l.db, conn); err != nil {
 		return errors.Join(err, conn.close())
 	}
-	if l.checkpoint, err = newCheckpoint(l.path, l.writer); err != nil {
+	if l.checkpoint, err = newCheckpoint(l.path, walBound, l.writer); err != nil {
 		l.writer = nil
 		return errors.Join(err, conn.close())
 	}

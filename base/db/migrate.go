@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/url"
-	"strings"
 
 	"github.com/pressly/goose/v3"
 	"modernc.org/sqlite"
@@ -90,17 +89,13 @@ func migrateSQLite(ctx context.Context, path string, log *slog.Logger) error {
 	return nil
 }
 
+// checkSQLiteSchema checks a file without touching it.
 func checkSQLiteSchema(ctx context.Context, path string) error {
-	connector, err := sqlite.NewConnector(liteURI(path, "_busy_timeout=5000&_query_only=1"))
+	connector, err := sqlite.NewConnector(liteURI(path, "mode=ro&_busy_timeout=5000"))
 	if err != nil {
 		return err
 	}
 	pool := sql.OpenDB(connector)
 	defer pool.Close()
 	return checkSchema(ctx, pool)
-}
-
-// sealedTriggers counts the triggers a script makes.
-func sealedTriggers(script string) int {
-	return strings.Count(script, "\nCREATE OR REPLACE TRIGGER ")
 }

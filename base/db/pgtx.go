@@ -2,6 +2,7 @@ package db
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -35,6 +36,8 @@ type pgSession struct {
 	batch *pgx.Batch
 	reads []func(*Rows) error // per queued statement: who reads its rows, nil for none
 	skip  int                 // results of BEGIN to read first
+
+	committing bool // COMMIT has been sent, or was about to be
 }
 
 // pgRows is a cursor over the rows of the last statement of a batch.
@@ -166,15 +169,13 @@ func (s *pgSession) query(t *Tx, query string, args []any) (*pgRows, error) {
 	return &pgRows{rows, results}, nil
 }
 
-// commit sends what is queued and COMMIT in one batch. The server skips COMMIT
-// when a statement before it failed; where somebody still has to look at rows,
-// COMMIT waits until they have.
+// commit sends what is queued and COMMIT in one batch: the server skips COMMIT
+// when a statement before it fails. Where somebody has yet to look at rows, COMMIT
+// waits until they have, for they may refuse.
 func (s *pgSession) commit(t *Tx) error {
-	for _, fn := range s.reads {
-		if s.batch != nil && fn != nil {
-			if err := s.flush(t); err != nil {
-				return err
-			}
+	if s.batch != nil && slices.ContainsFunc(s.reads, func(fn func(*Rows) error) bool { return fn != nil }) {
+		if err := t.run((*Tx).Flush); err != nil {
+			return err
 		}
 	}
 	if s.batch == nil && len(s.begin) > 0 {
@@ -182,6 +183,7 @@ func (s *pgSession) commit(t *Tx) error {
 	}
 	s.open()
 	s.batch.Queue("commit")
+	s.committing = true
 	results, err := s.send(t)
 	if err != nil {
 		return err
@@ -195,11 +197,11 @@ func (s *pgSession) commit(t *Tx) error {
 
 // end leaves the connection without a transaction and gives it back.
 func (s *pgSession) end() {
-	defer s.conn.Release()
+	defer s.conn.Release() // which drops a connection that is closed or still in a transaction
 	if raw := s.conn.Conn().PgConn(); !raw.IsClosed() && raw.TxStatus() != 'I' {
 		ctx, cancel := context.WithTimeout(context.Background(), endPatience)
 		defer cancel()
-		s.conn.Exec(ctx, "rollback", pgx.QueryExecModeSimpleProtocol) // if it fails, the pool drops the connection
+		s.conn.Exec(ctx, "rollback", pgx.QueryExecModeSimpleProtocol)
 	}
 }
 

@@ -2,11 +2,16 @@ package db
 
 import (
 	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
 	"math/rand/v2"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
@@ -28,6 +33,8 @@ const (
 	statementTimeout = 30 * time.Second
 	lockTimeout      = 10 * time.Second
 	idleTimeout      = 60 * time.Second
+	// sealLock is the advisory lock of whoever makes the triggers.
+	sealLock = 0x7365616c
 )
 
 // postgres is a database on a PostgreSQL server.
@@ -89,12 +96,26 @@ func (p *postgres) prepare(ctx context.Context) error {
 	return p.pool.QueryRow(ctx, "SELECT pg_current_wal_lsn()::text").Scan(&p.wal)
 }
 
-// seal makes the triggers, unless they are all there already: making one waits
-// for every transaction on its table.
+// seal makes the triggers, unless they are all there: making one waits for every
+// transaction on its table, and other nodes may be at work. The digest of the
+// script is kept as the comment of the function that the triggers call.
 func (p *postgres) seal(ctx context.Context) error {
 	script := schema.SealedPostgres()
-	_, err := p.pool.Exec(ctx, script)
-	return err
+	digest := fmt.Sprintf("%x", sha256.Sum256([]byte(script)))
+	var there bool
+	err := p.pool.QueryRow(ctx, `SELECT COALESCE(obj_description(to_regproc('sealed'), 'pg_proc'), '') = $1
+		AND (SELECT COUNT(*) FROM pg_trigger WHERE tgfoid = to_regproc('sealed') AND tgenabled = 'O') = $2`,
+		digest, strings.Count(script, "\nCREATE OR REPLACE TRIGGER ")).Scan(&there)
+	if err != nil || there {
+		return err
+	}
+	return pgx.BeginFunc(ctx, p.pool, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock($1)", sealLock); err != nil {
+			return err
+		}
+		_, err := tx.Exec(ctx, script+"\nCOMMENT ON FUNCTION sealed() IS '"+digest+"';", pgx.QueryExecModeSimpleProtocol)
+		return err
+	})
 }
 
 func (p *postgres) write(ctx context.Context, fn func(*Tx) error) error {
@@ -121,27 +142,32 @@ func (p *postgres) writeOnce(ctx context.Context, fn func(*Tx) error) (err error
 	if err != nil {
 		return unavailable(err), false
 	}
-	watch := p.db.watch()
 	s := &pgSession{ctx: context.Background(), conn: conn, begin: []string{"begin isolation level read committed"}}
 	defer s.end()
 	tx := &Tx{pg: s}
 	defer tx.closeRows()
+	watch := p.db.watch()
 	err = tx.run(fn)
 	if err == nil {
 		err = tx.runHooks()
 	}
-	if err == nil {
-		if err = s.commit(tx); err != nil {
-			err = tx.fail(err)
-		}
-	}
 	watch.end(tx)
 	if err == nil {
+		if e := s.commit(tx); e != nil {
+			err = tx.fail(e)
+		}
+	}
+	switch {
+	case err == nil:
 		p.db.count.commits.Add(1)
 		p.db.count.writes.Add(1)
 		return nil, false
+	case !conn.Conn().IsClosed():
+		return err, isSerialisation(tx.err)
+	case s.committing && !pgconn.SafeToRetry(tx.err):
+		return unavailable(errors.Join(ErrUnknown, err)), false
 	}
-	return err, isSerialisation(tx.err)
+	return unavailable(err), true // the connection was lost before COMMIT was sent
 }
 
 func (p *postgres) read(ctx context.Context, fn func(*Tx) error) error {

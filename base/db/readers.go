@@ -9,9 +9,10 @@ import (
 
 // readers is the pool of connections that read, opened when first needed.
 type readers struct {
-	path string
-	free chan *reader
-	done chan struct{}
+	path  string
+	flags sqlite.OpenFlags
+	free  chan *reader
+	done  chan struct{}
 }
 
 // reader is one connection that reads; conn is nil until it is needed.
@@ -20,16 +21,20 @@ type reader struct {
 	begin, commit *sqlite.Stmt
 }
 
-func newReaders(path string, n int) *readers {
-	r := &readers{path: path, free: make(chan *reader, n), done: make(chan struct{})}
+func newReaders(path string, o Options) *readers {
+	n, flags := o.Readers, sqlite.OpenReadWrite // to help with the recovery of a WAL; query_only keeps it from writing
+	if o.ReadOnly {
+		flags = sqlite.OpenReadOnly
+	}
+	r := &readers{path: path, flags: flags, free: make(chan *reader, n), done: make(chan struct{})}
 	for range n {
 		r.free <- &reader{}
 	}
 	return r
 }
 
-func (r *reader) open(path string) error {
-	conn, err := openLite(path, sqlite.OpenReadWrite, "PRAGMA query_only=ON", "PRAGMA cache_size=-16384")
+func (r *reader) open(path string, flags sqlite.OpenFlags) error {
+	conn, err := openLite(path, flags, "PRAGMA query_only=ON", "PRAGMA cache_size=-16384")
 	if err != nil {
 		return err
 	}
@@ -59,7 +64,7 @@ func (l *lite) read(ctx context.Context, fn func(*Tx) error) error {
 	}
 	defer func() { l.readers.free <- r }()
 	if r.conn == nil {
-		if err := r.open(l.path); err != nil {
+		if err := r.open(l.path, l.readers.flags); err != nil {
 			return translate(err)
 		}
 	}

@@ -185,6 +185,9 @@ func (t *Tx) ready() error {
 func (t *Tx) fail(err error) error {
 	if t.err == nil {
 		t.err = translate(err)
+		if t.lite != nil {
+			t.lite.nameConstraint(t.err)
+		}
 	}
 	return t.err
 }

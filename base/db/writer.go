@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"zombiezen.com/go/sqlite"
 )
@@ -31,11 +32,12 @@ type writer struct {
 
 	begin, commit, rollback, savepoint, release, rollbackTo *sqlite.Stmt
 
-	group []*request
-	limit int
-	phase phase
-	hook  int  // the next member whose hooks run
-	lost  bool // the transaction is gone or must go
+	group  []*request
+	limit  int
+	phase  phase
+	hook   int   // the next member whose hooks run
+	lost   bool  // the transaction is gone or must go
+	broken error // the disk failed a commit: nothing is written any more
 }
 
 func newWriter(d *DB, conn *liteConn) (*writer, error) {
@@ -82,19 +84,15 @@ func (w *writer) loop() {
 // members of a lost group run again singly.
 func (w *writer) serve(first *request) {
 	err := w.together(first, w.db.options.MaxGroup)
-	members := w.group
-	if err == nil || len(members) == 1 {
-		w.answer(members, err)
+	if err == nil || len(w.group) == 1 || w.broken != nil {
+		w.answer(err)
 		return
 	}
-	again := append([]*request(nil), members...)
-	for _, r := range again {
-		if r.gone {
-			continue
+	for _, r := range slices.Clone(w.group) {
+		if !r.gone {
+			r.err = nil
+			w.answer(w.together(r, 1))
 		}
-		r.err = nil
-		err := w.together(r, 1)
-		w.answer(w.group, err)
 	}
 }
 
@@ -102,6 +100,9 @@ func (w *writer) serve(first *request) {
 // the transaction is gone.
 func (w *writer) together(first *request, limit int) error {
 	w.group, w.limit, w.phase, w.hook, w.lost = append(w.group[:0], first), limit, phaseRun, 0, false
+	if w.broken != nil {
+		return w.broken
+	}
 	if err := step(w.begin); err != nil {
 		return err
 	}
@@ -109,21 +110,34 @@ func (w *writer) together(first *request, limit int) error {
 	<-w.back
 	var err error = errLost
 	if !w.lost {
-		err = step(w.commit)
+		err = w.finish()
 	}
 	if err != nil && !w.conn.conn.AutocommitEnabled() {
 		if undo := step(w.rollback); undo != nil {
-			err = errors.Join(err, undo)
+			w.broken = unavailable(errors.Join(err, undo))
 		}
 	}
 	return err
 }
 
-// answer tells the members of a group that the commit is done, or with lost what
+// finish commits. When the disk fails to flush, what it has kept is anybody's
+// guess: the members are told so, and nothing more is written until a restart
+// reads back what is there.
+func (w *writer) finish() error {
+	err := step(w.commit)
+	if sqlite.ErrCode(err).ToPrimary() == sqlite.ResultIOErr {
+		w.db.options.Logger.Error("db: the disk failed a commit; no more writes until a restart", "error", err)
+		w.broken = unavailable(err)
+		return unavailable(errors.Join(ErrUnknown, err))
+	}
+	return err
+}
+
+// answer tells the members of the group that the commit is done, or with lost what
 // became of them.
-func (w *writer) answer(members []*request, lost error) {
+func (w *writer) answer(lost error) {
 	writes := int64(0)
-	for _, r := range members {
+	for _, r := range w.group {
 		switch {
 		case r.gone:
 			continue
@@ -227,9 +241,12 @@ func (w *writer) settle(r *request) {
 // runHooks runs the AtCommit hooks of r. There is no savepoint to go back to: a
 // hook that fails takes the group with it.
 func (w *writer) runHooks(r *request) {
-	r.gone = true
+	watch := w.db.watch()
+	r.gone = true // until the hooks return
 	defer w.passOn()
 	defer func() { w.lost = w.lost || r.gone || r.err != nil }()
+	defer r.tx.closeRows()
 	r.err = r.tx.runHooks()
 	r.gone = false
+	watch.end(r.tx)
 }

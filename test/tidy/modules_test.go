@@ -19,14 +19,12 @@ type module struct {
 var modules = []module{
 	{"github.com/alecthomas/kong", []string{"cmd/*"}, false, "the command line as one struct"},
 	{"github.com/alexedwards/argon2id", []string{"access"}, false, "hashes of codes"},
-	{"github.com/alexedwards/scs/v2", []string{"access", "front/*"}, false, "sessions"},
 	{"github.com/danielgtaylor/huma/v2", []string{"front/api", "base/web"}, false, "validation and OpenAPI from one struct"},
 	{"github.com/jackc/pgx/v5", []string{"base/db", "base/db/*"}, false, "PostgreSQL, several statements in a round trip"},
 	{"github.com/nicksnyder/go-i18n/v2", []string{"base/i18n"}, false, "messages and plural rules"},
 	{"github.com/pressly/goose/v3", []string{"base/db", "base/db/*", "schema"}, false, "migrations"},
 	{"github.com/tink-crypto/tink-go/v2", []string{"base/secret"}, false, "envelopes with key rotation"},
 	{"golang.org/x/mod", []string{"fiscal"}, false, "Merkle log and signed checkpoints"},
-	{"golang.org/x/sys", []string{"base/db"}, false, "file locks"},
 	{"golang.org/x/text/unicode/norm", []string{"merchant", "access", "catalog"}, false, "a name is the same however its accents were typed"},
 	{"golang.org/x/text", []string{"base/i18n"}, false, "numbers as each language writes them"},
 	{"golang.org/x/time", []string{"base/web", "access"}, false, "rate limits"},
@@ -40,6 +38,14 @@ var modules = []module{
 
 func moduleRules() []rule {
 	return []rule{{
+		name:  "no module without use",
+		why:   "a permission nobody needs is an open door",
+		check: unusedModules,
+		broken: []plant{
+			{map[string]string{"go.mod": "module encaisse\n", "sale/a.go": "package sale\n"}, "nobody imports pgregory.net/rapid"},
+		},
+		fine: []plant{good("sale/a.go", "package sale\n")},
+	}, {
 		name:  "third-party modules",
 		why:   "each module is a promise to follow it; it enters through one package, which can be rewritten when it goes",
 		check: thirdParty,
@@ -60,6 +66,31 @@ func moduleRules() []rule {
 	}}
 }
 
+// listed is the place in the list of the module that a package belongs to, or -1.
+func listed(pkg string) int {
+	return slices.IndexFunc(modules, func(m module) bool { return within(pkg, m.path) })
+}
+
+// unusedModules reads the whole project only, not a planted part of one.
+func unusedModules(t *tree) []finding {
+	if t.named("go.mod") == nil {
+		return nil
+	}
+	used := map[int]bool{}
+	for _, f := range t.code(true) {
+		for _, spec := range f.syntax.Imports {
+			used[listed(importPath(spec))] = true
+		}
+	}
+	var out []finding
+	for i, m := range modules {
+		if !used[i] {
+			out = append(out, finding{"test/tidy/modules_test.go", 0, "nobody imports " + m.path})
+		}
+	}
+	return out
+}
+
 func thirdParty(t *tree) []finding {
 	var out []finding
 	for _, f := range t.code(true) {
@@ -71,7 +102,7 @@ func thirdParty(t *tree) []finding {
 			if !strings.Contains(strings.Split(p, "/")[0], ".") {
 				continue
 			}
-			i := slices.IndexFunc(modules, func(m module) bool { return within(p, m.path) })
+			i := listed(p)
 			switch {
 			case i < 0:
 				out = append(out, t.at(f, spec, "%s is not in the list of modules", p))

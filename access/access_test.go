@@ -1,0 +1,409 @@
+package access_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"encaisse/access"
+	"encaisse/base/clock"
+	"encaisse/base/db"
+	"encaisse/base/db/dbtest"
+	"encaisse/base/id"
+	"encaisse/base/problem"
+	"encaisse/merchant"
+)
+
+var start = time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
+
+// cheap hashes in some 50 µs: what is tested here is not the cost.
+var cheap = access.Hashing{MemoryKiB: 64, Iterations: 1, Parallelism: 1, Concurrent: 8}
+
+const (
+	goodCode  = "735194"
+	wrongCode = "735195"
+)
+
+// house is a merchant with an administrator.
+type house struct {
+	*access.Gate
+	t     *testing.T
+	db    *db.DB
+	clock *clock.Manual
+	admin access.Principal
+}
+
+func each(t *testing.T, test func(t *testing.T, h *house)) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) { test(t, newHouse(t, d)) })
+}
+
+func newHouse(t *testing.T, d *db.DB) *house {
+	c := clock.NewManual(start)
+	h := &house{Gate: access.New(d, c, cheap), t: t, db: d, clock: c}
+	h.admin = h.settle("camille@boulangerie.example")
+	return h
+}
+
+// settle founds a merchant with an administrator who has this address, as the
+// installation does it.
+func (h *house) settle(email string) access.Principal {
+	h.t.Helper()
+	ready, err := h.Prepare(h.t.Context(), access.Enrolment{Name: "Camille Petit", Email: email, Role: access.Administrator, Code: goodCode})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	err = h.db.Write(h.t.Context(), func(tx *db.Tx) error {
+		f, err := merchant.Found(tx, h.clock.Now(), merchant.Founding{
+			Company: "Boulangerie du Port", SIREN: "732829320", SiteName: "Le Port", SIRET: "73282932000074",
+		})
+		if err != nil {
+			return err
+		}
+		_, err = access.Enrol(tx, h.clock.Now(), access.System(f.Merchant.ID), ready)
+		return err
+	})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return h.in(email, goodCode).Principal
+}
+
+// in signs in, or fails.
+func (h *house) in(email, code string) access.Session {
+	h.t.Helper()
+	s, err := h.SignIn(h.t.Context(), email, code)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return s
+}
+
+// add enrols somebody and signs them in.
+func (h *house) add(email string, role access.Role) access.Session {
+	h.t.Helper()
+	if _, err := h.Add(h.t.Context(), h.admin, access.Enrolment{Name: "Sacha Roy", Email: email, Role: role, Code: goodCode}); err != nil {
+		h.t.Fatal(err)
+	}
+	return h.in(email, goodCode)
+}
+
+func (h *house) trail() []access.Entry {
+	h.t.Helper()
+	entries, err := h.Trail(h.t.Context(), h.admin, "", 500)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return entries
+}
+
+// last is the latest entry of the trail, which must be this act.
+func (h *house) last(action, subject string, actor access.Principal) {
+	h.t.Helper()
+	entries := h.trail()
+	if len(entries) == 0 {
+		h.t.Fatal("the trail is empty")
+	}
+	e := entries[len(entries)-1]
+	if e.Action != action || e.Subject != subject || e.Actor != actor.Actor() {
+		h.t.Errorf("the last act is %s on %s by %s, want %s on %s by %s", e.Action, e.Subject, e.Actor, action, subject, actor.Actor())
+	}
+}
+
+func want(t *testing.T, err error, code string) {
+	t.Helper()
+	if !problem.Is(err, code) {
+		t.Errorf("got %v, want %s", err, code)
+	}
+}
+
+func TestSignInGivesASession(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		s := h.in("  Camille@Boulangerie.EXAMPLE ", goodCode)
+		if s.Principal.Name != "Camille Petit" || s.Principal.Role != access.Administrator || s.Principal.Operator != 1 ||
+			s.Principal.Merchant != h.admin.Merchant || s.Principal.Person == "" || s.Principal.Key != "" {
+			t.Errorf("%+v", s.Principal)
+		}
+		p, err := h.Authenticate(t.Context(), s.Token)
+		if err != nil || p != s.Principal {
+			t.Errorf("%+v, %v", p, err)
+		}
+		if s.ExpiresAt != start.Add(access.SessionLifetime) || p.Actor() != string(p.Person) {
+			t.Error(s.ExpiresAt, p.Actor())
+		}
+		h.last("session.opened", string(p.Person), p)
+	})
+}
+
+func TestUPM016_OnlySixDigitsAreACode(t *testing.T) {
+	h := newHouse(t, sqlite(t))
+	for _, code := range []string{"", "12345", "7351940", "73519a", "73519 ", "７３５１９４", "-73519", "73519\n"} {
+		_, err := h.SignIn(t.Context(), "camille@boulangerie.example", code)
+		want(t, err, "access.code_shape")
+		_, err = h.Prepare(t.Context(), access.Enrolment{Name: "A", Email: "a@b.example", Role: access.User, Code: code})
+		want(t, err, "access.code_shape")
+	}
+}
+
+func TestUPM075_TrivialCodesAreRefused(t *testing.T) {
+	h := newHouse(t, sqlite(t))
+	for _, code := range []string{
+		"000000", "111111", "999999", "123456", "012345", "456789", "567890", "890123", "654321", "543210", "210987", "121212", "909090", "123123", "007007",
+	} {
+		_, err := h.Prepare(t.Context(), access.Enrolment{Name: "A", Email: "a@b.example", Role: access.User, Code: code})
+		want(t, err, "access.code_trivial")
+	}
+	for _, code := range []string{"123457", "112233", "135790", "100000", "987650"} {
+		if _, err := h.Prepare(t.Context(), access.Enrolment{Name: "A", Email: "a@b.example", Role: access.User, Code: code}); err != nil {
+			t.Error(code, err)
+		}
+	}
+}
+
+func sqlite(t *testing.T) *db.DB {
+	d, _ := dbtest.Open(t, db.SQLite)
+	return d
+}
+
+func TestUPM055_AnAddressIsUniqueOverAllMerchants(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		other := h.settle("lou@garage.example")
+		var answers []string
+		for _, email := range []string{"lou@garage.example", " LOU@Garage.example\t", "camille@boulangerie.example"} {
+			_, err := h.Add(t.Context(), h.admin, access.Enrolment{Name: "X", Email: email, Role: access.User, Code: goodCode})
+			want(t, err, "access.email_taken")
+			answers = append(answers, err.Error())
+		}
+		if answers[0] != answers[2] {
+			t.Errorf("the answer tells whose address it is: %q, %q", answers[0], answers[2])
+		}
+		people, err := h.People(t.Context(), other)
+		if err != nil || len(people) != 1 || people[0].Email != "lou@garage.example" {
+			t.Error(people, err)
+		}
+	})
+}
+
+func TestEmails(t *testing.T) {
+	for in, out := range map[string]string{
+		"a@b.example":            "a@b.example",
+		" A.B+c@D.Example ":      "a.b+c@d.example",
+		"":                       "",
+		"a":                      "",
+		"a@":                     "",
+		"@b.example":             "",
+		"a@b@c.example":          "",
+		"A <a@b.example>":        "",
+		"<a@b.example>":          "",
+		"a@b.example (comment)":  "",
+		"a@b.example,c@d.org":    "",
+		"\"a b\"@c.example":      "",
+		"a@b.example\r\nBcc: c@": "",
+	} {
+		got, err := access.ParseEmail(in)
+		if got != out || (err == nil) != (out != "") {
+			t.Errorf("ParseEmail(%q) = %q, %v", in, got, err)
+		}
+	}
+}
+
+// TestNobodyTellsWhetherAnAddressIsKnown: an unknown address, a wrong code and
+// a deactivated person have the same answer, down to the number of tries left.
+func TestNobodyTellsWhetherAnAddressIsKnown(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		gone := h.add("gone@boulangerie.example", access.User)
+		if _, err := h.Deactivate(t.Context(), h.admin, gone.Principal.Person); err != nil {
+			t.Fatal(err)
+		}
+		for try := range access.MaxTries + 2 {
+			var answers []string
+			for _, who := range [][2]string{
+				{"nobody@boulangerie.example", goodCode}, {"not even an address", goodCode},
+				{"camille@boulangerie.example", wrongCode}, {"gone@boulangerie.example", goodCode},
+			} {
+				_, err := h.SignIn(t.Context(), who[0], who[1])
+				answers = append(answers, err.Error())
+				if kind := problem.As(err).Kind; kind != problem.Unauthorized && kind != problem.TooMany {
+					t.Error(err)
+				}
+			}
+			for _, a := range answers {
+				if a != answers[0] {
+					t.Fatalf("try %d: the answers differ: %q", try, answers)
+				}
+			}
+		}
+	})
+}
+
+func TestDRV11_TenWrongTriesLockForAQuarterOfAnHour(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		const email = "camille@boulangerie.example"
+		for left := int64(access.MaxTries - 1); left >= 0; left-- {
+			_, err := h.SignIn(t.Context(), email, wrongCode)
+			want(t, err, "access.refused")
+			if got := problem.As(err).Args["left"]; got != left {
+				t.Fatalf("%v tries left, want %d", got, left)
+			}
+		}
+		for minute, minutes := range map[time.Duration]int64{0: 15, 30 * time.Second: 15, 14*time.Minute + 59*time.Second: 1} {
+			h.clock.Set(start.Add(minute))
+			_, err := h.SignIn(t.Context(), email, goodCode)
+			want(t, err, "access.locked")
+			if got := problem.As(err).Args["minutes"]; got != minutes {
+				t.Errorf("after %s: %v minutes left, want %d", minute, got, minutes)
+			}
+		}
+		h.clock.Set(start.Add(access.LockFor))
+		h.in(email, goodCode)
+	})
+}
+
+func TestDRV11_ARightCodeForgetsTheWrongOnes(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		const email = "camille@boulangerie.example"
+		for range 3 {
+			for range access.MaxTries - 1 {
+				_, err := h.SignIn(t.Context(), email, wrongCode)
+				want(t, err, "access.refused")
+			}
+			h.in(email, goodCode)
+		}
+	})
+}
+
+func TestDRV11_AfterALockTheCountBeginsAgain(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		const email = "camille@boulangerie.example"
+		for round := range 3 {
+			for range access.MaxTries {
+				_, err := h.SignIn(t.Context(), email, wrongCode)
+				want(t, err, "access.refused")
+			}
+			_, err := h.SignIn(t.Context(), email, wrongCode)
+			want(t, err, "access.locked")
+			h.clock.Set(start.Add(time.Duration(round+1) * access.LockFor))
+		}
+		h.in(email, goodCode)
+	})
+}
+
+func TestUPM057_ADeactivatedPersonIsOutAtTheNextRequest(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		s := h.add("sacha@boulangerie.example", access.User)
+		p, err := h.Deactivate(t.Context(), h.admin, s.Principal.Person)
+		if err != nil || p.State != access.Deactivated {
+			t.Fatal(p, err)
+		}
+		h.last("person.deactivated", string(p.ID), h.admin)
+		_, err = h.Authenticate(t.Context(), s.Token)
+		want(t, err, "access.bearer")
+		_, err = h.SignIn(t.Context(), "sacha@boulangerie.example", goodCode)
+		want(t, err, "access.refused")
+		before := len(h.trail())
+		if again, err := h.Deactivate(t.Context(), h.admin, p.ID); err != nil || again != p || len(h.trail()) != before {
+			t.Error("again:", again, err)
+		}
+		if _, err := h.Reactivate(t.Context(), h.admin, p.ID); err != nil {
+			t.Fatal(err)
+		}
+		h.last("person.reactivated", string(p.ID), h.admin)
+		_, err = h.Authenticate(t.Context(), s.Token)
+		want(t, err, "access.bearer")
+		h.in("sacha@boulangerie.example", goodCode)
+	})
+}
+
+func TestEnrolmentIsDoneOnce(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		in := access.Enrolment{
+			ID: id.New[id.Person](start), Name: "Sacha Roy", Email: "sacha@boulangerie.example", Role: access.User, Code: goodCode,
+		}
+		first, err := h.Add(t.Context(), h.admin, in)
+		if err != nil || first.Number != 2 {
+			t.Fatal(first, err)
+		}
+		h.last("person.enrolled", string(first.ID), h.admin)
+		before := len(h.trail())
+		if again, err := h.Add(t.Context(), h.admin, in); err != nil || again != first || len(h.trail()) != before {
+			t.Error("again:", again, err)
+		}
+		for _, spoil := range []func(*access.Enrolment){
+			func(e *access.Enrolment) { e.Name = "Sacha Roi" },
+			func(e *access.Enrolment) { e.Email = "sacha2@boulangerie.example" },
+			func(e *access.Enrolment) { e.Role = access.Manager },
+		} {
+			other := in
+			spoil(&other)
+			_, err := h.Add(t.Context(), h.admin, other)
+			want(t, err, "access.person_differs")
+		}
+		for code, spoil := range map[string]func(*access.Enrolment){
+			"id.malformed": func(e *access.Enrolment) { e.ID = "per_x" },
+			"access.name":  func(e *access.Enrolment) { e.Name = "\u202e" },
+			"access.email": func(e *access.Enrolment) { e.Email = "sacha" },
+		} {
+			bad := in
+			spoil(&bad)
+			_, err := h.Add(t.Context(), h.admin, bad)
+			want(t, err, code)
+		}
+	})
+}
+
+// TestTheTrailIsWrittenWithTheAct: what is rolled back leaves no entry.
+func TestTheTrailIsWrittenWithTheAct(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		ready, err := h.Prepare(t.Context(), access.Enrolment{Name: "X", Email: "x@boulangerie.example", Role: access.User, Code: goodCode})
+		if err != nil {
+			t.Fatal(err)
+		}
+		before := len(h.trail())
+		failure := errors.New("what comes after fails")
+		err = h.db.Write(context.Background(), func(tx *db.Tx) error {
+			if _, err := access.Enrol(tx, h.clock.Now(), h.admin, ready); err != nil {
+				return err
+			}
+			return failure
+		})
+		if !errors.Is(err, failure) || len(h.trail()) != before {
+			t.Error(err, h.trail()[before:])
+		}
+		if people, err := h.People(t.Context(), h.admin); err != nil || len(people) != 1 {
+			t.Error(people, err)
+		}
+	})
+}
+
+func TestTrailIsReadInPages(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		for _, name := range []string{"a", "b", "c"} {
+			h.add(name+"@boulangerie.example", access.User)
+		}
+		all := h.trail()
+		var read []access.Entry
+		var after id.Audit
+		for {
+			page, err := h.Trail(t.Context(), h.admin, after, 2)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(page) == 0 {
+				break
+			}
+			read = append(read, page...)
+			after = page[len(page)-1].ID
+		}
+		if len(read) != len(all) || len(all) != 8 { // the administrator and three more, each enrolled and signed in
+			t.Errorf("%d entries in pages, %d at once", len(read), len(all))
+		}
+		enrolled := all[2]
+		if enrolled.Action != "person.enrolled" || enrolled.Before != nil || string(enrolled.After) == "" || enrolled.At != start {
+			t.Errorf("%+v", enrolled)
+		}
+		other := h.settle("lou@garage.example")
+		if theirs, err := h.Trail(t.Context(), other, "", 10); err != nil || len(theirs) != 2 {
+			t.Error("another merchant's trail:", theirs, err)
+		}
+	})
+}
