@@ -75,38 +75,36 @@ func TestUPM044_PermissionsOfTheThreeRoles(t *testing.T) {
 	}
 }
 
-// TestUPM051_UPM053_WhoManagesWhom holds each act on each role by each role
+// testUPM051_UPM053_WhoManagesWhom holds each act on each role by each role
 // against what UPM-049, UPM-051 and UPM-053 say.
-func TestUPM051_UPM053_WhoManagesWhom(t *testing.T) {
+func testUPM051_UPM053_WhoManagesWhom(t *testing.T, h *house) {
 	manages := map[access.Role][]access.Role{
 		access.Administrator: {access.Administrator, access.Manager, access.User},
 		access.Manager:       {access.User},
 		access.User:          nil,
 	}
-	each(t, func(t *testing.T, h *house) {
-		actors := map[access.Role]access.Principal{
-			access.Administrator: h.admin,
-			access.Manager:       h.add("manager@boulangerie.example", access.Manager).Principal,
-			access.User:          h.add("user@boulangerie.example", access.User).Principal,
-		}
-		targets := map[access.Role]access.Principal{
-			access.Administrator: h.add("administrator2@boulangerie.example", access.Administrator).Principal,
-			access.Manager:       h.add("manager2@boulangerie.example", access.Manager).Principal,
-			access.User:          h.add("user2@boulangerie.example", access.User).Principal,
-		}
-		for role, actor := range actors {
-			for target, person := range targets {
-				code := ""
-				switch {
-				case role == access.User:
-					code = "access.forbidden"
-				case !slices.Contains(manages[role], target):
-					code = "access.role_forbidden"
-				}
-				h.manage(string(role)+" on "+string(target), actor, person, code)
+	actors := map[access.Role]access.Principal{
+		access.Administrator: h.admin,
+		access.Manager:       h.add(h.at("manager"), access.Manager).Principal,
+		access.User:          h.add(h.at("user"), access.User).Principal,
+	}
+	targets := map[access.Role]access.Principal{
+		access.Administrator: h.add(h.at("administrator2"), access.Administrator).Principal,
+		access.Manager:       h.add(h.at("manager2"), access.Manager).Principal,
+		access.User:          h.add(h.at("user2"), access.User).Principal,
+	}
+	for role, actor := range actors {
+		for target, person := range targets {
+			code := ""
+			switch {
+			case role == access.User:
+				code = "access.forbidden"
+			case !slices.Contains(manages[role], target):
+				code = "access.role_forbidden"
 			}
+			h.manage(string(role)+" on "+string(target), actor, person, code)
 		}
-	})
+	}
 }
 
 // manage does to a person everything that can be done to one. code is how each
@@ -120,7 +118,7 @@ func (h *house) manage(name string, actor, person access.Principal, code string)
 	_, role := h.ChangeRole(ctx, actor, person.Person, person.Role)
 	reset := h.ResetCode(ctx, actor, person.Person, "918273")
 	_, invite := h.Add(ctx, actor, access.Enrolment{
-		Name: "New", Email: "new." + letters[actor.Role] + letters[person.Role] + "@boulangerie.example", Role: person.Role, Code: goodCode,
+		Name: "New", Email: h.at("new." + letters[actor.Role] + letters[person.Role]), Role: person.Role, Code: goodCode,
 	})
 	for act, err := range map[string]error{
 		"rename": rename, "deactivate": deactivate, "reactivate": reactivate, "role": role, "reset": reset, "invite": invite,
@@ -131,71 +129,61 @@ func (h *house) manage(name string, actor, person access.Principal, code string)
 	}
 }
 
-func TestUPM053_AManagerMakesNoManager(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
-		manager := h.add("manager@boulangerie.example", access.Manager).Principal
-		user := h.add("user@boulangerie.example", access.User).Principal
-		for _, role := range []access.Role{access.Manager, access.Administrator} {
-			_, err := h.ChangeRole(t.Context(), manager, user.Person, role)
-			want(t, err, "access.role_forbidden")
-			_, err = h.Add(t.Context(), manager, access.Enrolment{Name: "N", Email: "n@boulangerie.example", Role: role, Code: goodCode})
-			want(t, err, "access.role_forbidden")
-			_, err = h.ChangeRole(t.Context(), manager, manager.Person, role)
-			want(t, err, "access.role_forbidden")
-		}
-		_, err := h.ChangeRole(t.Context(), user, user.Person, access.Manager)
-		want(t, err, "access.forbidden")
-		_, err = h.ChangeRole(t.Context(), h.admin, user.Person, "owner")
-		want(t, err, "access.role")
-	})
+func testUPM053_AManagerMakesNoManager(t *testing.T, h *house) {
+	manager := h.add(h.at("manager"), access.Manager).Principal
+	user := h.add(h.at("user"), access.User).Principal
+	for _, role := range []access.Role{access.Manager, access.Administrator} {
+		_, err := h.ChangeRole(t.Context(), manager, user.Person, role)
+		want(t, err, "access.role_forbidden")
+		_, err = h.Add(t.Context(), manager, access.Enrolment{Name: "N", Email: h.at("n"), Role: role, Code: goodCode})
+		want(t, err, "access.role_forbidden")
+		_, err = h.ChangeRole(t.Context(), manager, manager.Person, role)
+		want(t, err, "access.role_forbidden")
+	}
+	_, err := h.ChangeRole(t.Context(), user, user.Person, access.Manager)
+	want(t, err, "access.forbidden")
+	_, err = h.ChangeRole(t.Context(), h.admin, user.Person, "owner")
+	want(t, err, "access.role")
 }
 
-func TestUPM049_AUserSeesAndInvitesNobody(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
-		user := h.add("user@boulangerie.example", access.User).Principal
-		_, err := h.People(t.Context(), user)
-		want(t, err, "access.forbidden")
-		_, err = h.Add(t.Context(), user, access.Enrolment{Name: "N", Email: "n@boulangerie.example", Role: access.User, Code: goodCode})
-		want(t, err, "access.forbidden")
-	})
+func testUPM049_AUserSeesAndInvitesNobody(t *testing.T, h *house) {
+	user := h.add(h.at("user"), access.User).Principal
+	_, err := h.People(t.Context(), user)
+	want(t, err, "access.forbidden")
+	_, err = h.Add(t.Context(), user, access.Enrolment{Name: "N", Email: h.at("n"), Role: access.User, Code: goodCode})
+	want(t, err, "access.forbidden")
 }
 
-func TestPeopleOfAnotherMerchantAreNotFound(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
-		other := h.settle("lou@garage.example")
-		_, err := h.Deactivate(t.Context(), h.admin, other.Person)
-		want(t, err, "access.person_not_found")
-		_, err = h.ChangeRole(t.Context(), h.admin, other.Person, access.User)
-		want(t, err, "access.person_not_found")
-		want(t, h.ResetCode(t.Context(), h.admin, other.Person, "918273"), "access.person_not_found")
-	})
+func testPeopleOfAnotherMerchantAreNotFound(t *testing.T, h *house) {
+	other := h.settle(h.at("lou"))
+	_, err := h.Deactivate(t.Context(), h.admin, other.Person)
+	want(t, err, "access.person_not_found")
+	_, err = h.ChangeRole(t.Context(), h.admin, other.Person, access.User)
+	want(t, err, "access.person_not_found")
+	want(t, h.ResetCode(t.Context(), h.admin, other.Person, "918273"), "access.person_not_found")
 }
 
-func TestChangeOfRoleHoldsFromTheNextRequestOn(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
-		s := h.add("sacha@boulangerie.example", access.Manager)
-		if _, err := h.ChangeRole(t.Context(), h.admin, s.Principal.Person, access.User); err != nil {
-			t.Fatal(err)
-		}
-		h.last("person.role_changed", string(s.Principal.Person), h.admin)
-		p, err := h.Authenticate(t.Context(), s.Token)
-		if err != nil || p.Role != access.User {
-			t.Error(p, err)
-		}
-	})
+func testChangeOfRoleHoldsFromTheNextRequestOn(t *testing.T, h *house) {
+	s := h.add(h.at("sacha"), access.Manager)
+	if _, err := h.ChangeRole(t.Context(), h.admin, s.Principal.Person, access.User); err != nil {
+		t.Fatal(err)
+	}
+	h.last("person.role_changed", string(s.Principal.Person), h.admin)
+	p, err := h.Authenticate(t.Context(), s.Token)
+	if err != nil || p.Role != access.User {
+		t.Error(p, err)
+	}
 }
 
-func TestCCV002_TheLastAdministratorStays(t *testing.T) {
-	each(t, func(t *testing.T, h *house) {
-		_, err := h.Deactivate(t.Context(), h.admin, h.admin.Person)
-		want(t, err, "access.last_administrator")
-		_, err = h.ChangeRole(t.Context(), h.admin, h.admin.Person, access.Manager)
-		want(t, err, "access.last_administrator")
-		second := h.add("second@boulangerie.example", access.Administrator).Principal
-		if _, err := h.ChangeRole(t.Context(), h.admin, h.admin.Person, access.Manager); err != nil {
-			t.Error(err)
-		}
-		_, err = h.Deactivate(t.Context(), second, second.Person)
-		want(t, err, "access.last_administrator")
-	})
+func testCCV002_TheLastAdministratorStays(t *testing.T, h *house) {
+	_, err := h.Deactivate(t.Context(), h.admin, h.admin.Person)
+	want(t, err, "access.last_administrator")
+	_, err = h.ChangeRole(t.Context(), h.admin, h.admin.Person, access.Manager)
+	want(t, err, "access.last_administrator")
+	second := h.add(h.at("second"), access.Administrator).Principal
+	if _, err := h.ChangeRole(t.Context(), h.admin, h.admin.Person, access.Manager); err != nil {
+		t.Error(err)
+	}
+	_, err = h.Deactivate(t.Context(), second, second.Person)
+	want(t, err, "access.last_administrator")
 }

@@ -86,11 +86,8 @@ func (j *Journal) Append(tx *db.Tx, e Entry) (Position, error) {
 		return Position{}, err
 	}
 	c.lastAt = e.At
-	if c.software != j.software {
-		c.software = j.software
-		if _, err := j.seal(tx, c, s, softwareChanged(e)); err != nil {
-			return Position{}, err
-		}
+	if err := j.sealBefore(tx, c, s, e); err != nil {
+		return Position{}, err
 	}
 	if err := c.count(e); err != nil {
 		return Position{}, err
@@ -106,11 +103,23 @@ func (j *Journal) Append(tx *db.Tx, e Entry) (Position, error) {
 	return position, nil
 }
 
-func softwareChanged(e Entry) Entry {
-	return Entry{
-		Merchant: e.Merchant, Owner: e.Owner, Kind: KindEvent, JET: JETSoftware, Subject: e.Owner,
-		At: e.At, Local: e.Local, Body: Event("software.changed", nil),
+// sealBefore writes what must be in the chain before this record: that it is
+// used for the first time, or by another version of the software than before.
+func (j *Journal) sealBefore(tx *db.Tx, c *chain, s *signer, e Entry) error {
+	name, code := "chain.opened", JETInitialise
+	switch {
+	case c.seq == 0:
+	case c.software != j.software:
+		name, code = "software.changed", JETSoftware
+	default:
+		return nil
 	}
+	c.software = j.software
+	_, err := j.seal(tx, c, s, Entry{
+		Merchant: e.Merchant, Owner: e.Owner, Kind: KindEvent, JET: code, Subject: e.Owner,
+		Operator: e.Operator, At: e.At, Local: e.Local, Body: Event(name, nil),
+	})
+	return err
 }
 
 // count moves the series and the perpetual totals of the chain on.

@@ -80,16 +80,11 @@ func (j *Journal) CreateSigner(tx *db.Tx, now time.Time, m merchant.Merchant) (i
 	return signerID, public, insertSigner(tx, now, m.ID, signerID, s.name, public, sealed)
 }
 
-// Open starts the chain of an owner. Its first record is the initialisation (JET 260).
-func (j *Journal) Open(tx *db.Tx, owner Owner, by id.Signer, operator int64, local *time.Location) error {
-	if err := insertChain(tx, id.New[id.Chain](j.clock.Now()), owner, by, j.software); err != nil {
-		return err
-	}
-	_, err := j.Append(tx, Entry{
-		Merchant: owner.Merchant, Owner: owner.ID, Kind: KindEvent, JET: JETInitialise, Subject: owner.ID,
-		Operator: operator, Local: local, Body: Event("chain.opened", nil),
-	})
-	return err
+// Open makes the chain of an owner. Its first record, the initialisation, is
+// written with its first use and at its time, which on a register of history
+// lies in the past.
+func (j *Journal) Open(tx *db.Tx, now time.Time, owner Owner, by id.Signer) error {
+	return insertChain(tx, id.New[id.Chain](now), owner, by, j.software)
 }
 
 // signer returns the signing key, opened once and kept. Problem
@@ -139,13 +134,13 @@ func (j *Journal) keep(signerID id.Signer, s *signer) {
 
 // Found makes the signing key of a new merchant and opens the chains of its
 // site and registers. It returns the public key to export.
-func (j *Journal) Found(tx *db.Tx, now time.Time, f merchant.Founded, operator int64) (string, error) {
+func (j *Journal) Found(tx *db.Tx, now time.Time, f merchant.Founded) (string, error) {
 	by, public, err := j.CreateSigner(tx, now, f.Merchant)
 	if err != nil {
 		return "", err
 	}
 	for _, owner := range []Owner{SiteOwner(f.Site), RegisterOwner(f.History, f.Site), RegisterOwner(f.Till, f.Site)} {
-		if err := j.Open(tx, owner, by, operator, f.Site.Location()); err != nil {
+		if err := j.Open(tx, now, owner, by); err != nil {
 			return "", err
 		}
 	}

@@ -51,7 +51,7 @@ func newWorld(t *testing.T, d *db.DB) *world {
 		if _, err := vault.Create(tx, now, w.founded.Merchant.ID); err != nil {
 			return err
 		}
-		w.public, err = journal.Found(tx, now, w.founded, 0)
+		w.public, err = journal.Found(tx, now, w.founded)
 		return err
 	}))
 	w.boss = access.System(w.founded.Merchant.ID)

@@ -98,13 +98,13 @@ func translate(err error) error {
 func translateSQLite(err error, code sqlite.ResultCode) error {
 	switch code {
 	case sqlite.ResultConstraintUnique, sqlite.ResultConstraintPrimaryKey, sqlite.ResultConstraintRowID:
-		return &Violation{Unique, after(err, "constraint failed: "), err}
+		return &Violation{Unique, after(err, "UNIQUE constraint failed: "), err}
 	case sqlite.ResultConstraintCheck:
-		return &Violation{Check, after(err, "constraint failed: "), err}
+		return &Violation{Check, after(err, "CHECK constraint failed: "), err}
 	case sqlite.ResultConstraintForeignKey:
 		return &Violation{ForeignKey, "", err}
 	case sqlite.ResultConstraintNotNull:
-		return &Violation{NotNull, after(err, "constraint failed: "), err}
+		return &Violation{NotNull, after(err, "NOT NULL constraint failed: "), err}
 	case sqlite.ResultConstraintTrigger:
 		return &Violation{Sealed, after(err, sealedMark), err}
 	}

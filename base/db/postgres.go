@@ -182,8 +182,8 @@ func (p *postgres) read(ctx context.Context, fn func(*Tx) error) error {
 	tx := &Tx{pg: s, readOnly: true}
 	defer tx.closeRows()
 	err = tx.run(fn)
-	if err == nil {
-		err = s.flush(tx)
+	if err == nil && s.batch != nil {
+		err = tx.run((*Tx).Flush)
 	}
 	return err
 }

@@ -126,6 +126,7 @@ func (s *liteStmt) bindOne(place int, arg any) error {
 	switch v := arg.(type) {
 	case string:
 		s.stmt.BindText(place, v)
+		return checkText(v)
 	case int64:
 		s.stmt.BindInt64(place, v)
 	case int:
@@ -164,6 +165,7 @@ func (s *liteStmt) bindBasic(place int, arg any) error {
 		s.stmt.BindNull(place)
 	case reflect.String:
 		s.stmt.BindText(place, v.String())
+		return checkText(v.String())
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
 		s.stmt.BindInt64(place, v.Int())
 	case reflect.Bool:

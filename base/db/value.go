@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"encaisse/base/problem"
 )
@@ -36,7 +37,7 @@ func plain(arg any) (any, error) {
 	case nil:
 		return nil, nil
 	case string:
-		return v, nil
+		return v, checkText(v)
 	case int64:
 		return v, nil
 	case int:
@@ -63,7 +64,7 @@ func plain(arg any) (any, error) {
 	case reflect.Invalid:
 		return nil, nil
 	case reflect.String:
-		return strings.Clone(v.String()), nil
+		return strings.Clone(v.String()), checkText(v.String())
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
 		return v.Int(), nil
 	case reflect.Bool:
@@ -91,6 +92,14 @@ func basic(arg any) reflect.Value {
 // isBytes tells a []byte, or a type made of it.
 func isBytes(v reflect.Value) bool {
 	return v.Kind() == reflect.Slice && v.Type().Elem().Kind() == reflect.Uint8
+}
+
+// checkText refuses what PostgreSQL cannot keep, so that SQLite does not either.
+func checkText(s string) error {
+	if strings.IndexByte(s, 0) >= 0 || !utf8.ValidString(s) {
+		return problem.New(problem.Invalid, "db.text")
+	}
+	return nil
 }
 
 func badArgument(arg any) error {

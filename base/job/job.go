@@ -44,6 +44,8 @@ const (
 
 	firstDelay = 5 * time.Second
 	lastDelay  = time.Hour
+	// maxDoublings of firstDelay are more than lastDelay and far from overflow.
+	maxDoublings = 16
 
 	maxErrorText = 1000 // bytes of an error that are kept
 
@@ -134,8 +136,8 @@ func (j Job) Complete(tx *db.Tx, now time.Time) error {
 // that what failed together does not come back together.
 func (j Job) delay() time.Duration {
 	d := lastDelay
-	if shift := j.Attempt - 1; shift >= 0 && shift < 32 && firstDelay<<shift < lastDelay {
-		d = firstDelay << shift
+	if doublings := j.Attempt - 1; doublings < maxDoublings {
+		d = min(firstDelay<<max(doublings, 0), lastDelay)
 	}
 	var mix uint32
 	for i := range len(j.ID) {

@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"time"
 
 	"encaisse/base/clock"
 	"encaisse/base/db"

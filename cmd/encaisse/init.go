@@ -62,17 +62,24 @@ func (c *initCmd) Run(ctx context.Context, o output) error {
 	if err != nil {
 		return err
 	}
-	if c.KeyFile != "" {
-		result.KeyFile, result.PublicKeyFile = c.KeyFile, c.KeyFile+".pub"
-		if err := os.WriteFile(result.PublicKeyFile, []byte(result.PublicKey+"\n"), 0o644); err != nil {
-			return err
-		}
+	if err := result.export(c.KeyFile); err != nil {
+		return err
 	}
 	return o.done(c.JSON, result, func(w io.Writer) {
 		fmt.Fprintf(w, "Merchant  %s\nTill      %s\nHistory   %s\n", result.Merchant, result.Till, result.History)
 		fmt.Fprintf(w, "Sign in   %s with code %s\nAPI key   %s   (shown once)\n", result.Email, result.Code, result.APIKey)
 		fmt.Fprintf(w, "Master key in %s: back it up apart from the database.\n", result.KeyFile)
 	})
+}
+
+// export writes the public key beside the master key: it is what a verifier
+// trusts, so a copy of it belongs outside the installation.
+func (f *founded) export(keyFile string) error {
+	if keyFile == "" {
+		return nil
+	}
+	f.KeyFile, f.PublicKeyFile = keyFile, keyFile+".pub"
+	return os.WriteFile(f.PublicKeyFile, []byte(f.PublicKey+"\n"), 0o644)
 }
 
 // makeMaster makes the master key where its file does not exist yet.
@@ -125,14 +132,13 @@ func (h *house) found(ctx context.Context, f founding) (founded, error) {
 		if err != nil {
 			return err
 		}
-		person, err := access.Enrol(tx, now, access.System(made.Merchant.ID), admin)
-		if err != nil {
+		if _, err := access.Enrol(tx, now, access.System(made.Merchant.ID), admin); err != nil {
 			return err
 		}
 		if _, err := h.vault.Create(tx, now, made.Merchant.ID); err != nil {
 			return err
 		}
-		result.PublicKey, err = h.journal.Found(tx, now, made, person.Number)
+		result.PublicKey, err = h.journal.Found(tx, now, made)
 		return err
 	})
 	if err != nil {

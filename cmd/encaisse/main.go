@@ -117,12 +117,15 @@ func parse(parser *kong.Kong, args []string, stderr io.Writer) (code int, parsed
 func sentence(lang string, err error) string {
 	p := problem.As(err)
 	catalogue, loadErr := i18n.New()
-	if p == nil || loadErr != nil || p.Kind == problem.Internal {
+	if p == nil || loadErr != nil || p.Kind == problem.Internal || !catalogue.Has("problem."+p.Code) {
 		return err.Error()
 	}
 	text := catalogue.Text(i18n.Language(lang), "problem."+p.Code, p.Args)
 	if p.Field != "" {
 		text = p.Field + ": " + text
+	}
+	if cause := p.Unwrap(); cause != nil {
+		text += " (" + sentence(lang, cause) + ")"
 	}
 	return text
 }

@@ -214,9 +214,10 @@ func (r *replay) line(day map[string]*ticket, row []string) error {
 		t = &ticket{number: strings.Clone(row[2]), at: at, order: len(day)}
 		day[t.number] = t
 	}
-	article, known := r.articles[row[3]]
+	name, _ := merchant.Clean(row[3], catalog.MaxName) // as the catalogue cleaned it
+	article, known := r.articles[name]
 	if !known {
-		return problem.New(problem.Invalid, "sale.unknown_article", "article", strings.Clone(row[3]))
+		return problem.New(problem.Invalid, "sale.unknown_article", "article", name)
 	}
 	quantity, err := money.ParseQuantity(row[4])
 	if err != nil {

@@ -49,13 +49,23 @@ func OpenWith(t testing.TB, engine db.Engine, o db.Options) (*db.DB, string) {
 	return d, dsn
 }
 
-// DSN makes an empty place for a database, gone when the test ends.
+// DSN makes a place for a database, which ends with the test: on SQLite a file
+// that is not there yet, on PostgreSQL a migrated database.
 func DSN(t testing.TB, engine db.Engine) string {
 	t.Helper()
 	if engine == db.SQLite {
 		return "sqlite:" + filepath.Join(t.TempDir(), "encaisse.db")
 	}
-	return postgres(t)
+	return postgres(t, templateOf)
+}
+
+// Empty is DSN for a database without any table.
+func Empty(t testing.TB, engine db.Engine) string {
+	t.Helper()
+	if engine == db.SQLite {
+		return DSN(t, engine)
+	}
+	return postgres(t, func(context.Context, string) (string, error) { return "template0", nil })
 }
 
 func missing(t testing.TB, reason error) {

@@ -23,20 +23,20 @@ const (
 	templateLock = 0x656e6361
 )
 
-// postgres makes a database of its own for a test.
-func postgres(t testing.TB) string {
+// postgres makes a database of its own for a test, a copy of a template.
+func postgres(t testing.TB, template func(ctx context.Context, admin string) (string, error)) string {
 	t.Helper()
 	admin, err := cluster()
 	if err != nil {
 		missing(t, err)
 	}
 	ctx := context.Background()
-	template, err := makeTemplate(ctx, admin)
+	source, err := template(ctx, admin)
 	if err != nil {
 		t.Fatalf("dbtest: template: %v", err)
 	}
 	name := "test_" + strings.ToLower(rand.Text())
-	if err := administer(ctx, admin, "CREATE DATABASE "+name+" TEMPLATE "+template); err != nil {
+	if err := administer(ctx, admin, "CREATE DATABASE "+name+" TEMPLATE "+source); err != nil {
 		t.Fatalf("dbtest: create: %v", err)
 	}
 	t.Cleanup(func() {
@@ -69,9 +69,9 @@ func administer(ctx context.Context, admin, statement string) error {
 	return err
 }
 
-// makeTemplate makes the migrated database that the others are copied from, once
+// templateOf is the migrated database that the others are copied from, made once
 // a cluster and schema. It gets its name last, so that nobody copies half of it.
-func makeTemplate(ctx context.Context, admin string) (string, error) {
+func templateOf(ctx context.Context, admin string) (string, error) {
 	name, err := templateName()
 	if err != nil {
 		return "", err

@@ -1,0 +1,184 @@
+package api
+
+import (
+	"context"
+	"net/http"
+
+	"encaisse/access"
+	"encaisse/base/id"
+	"encaisse/base/money"
+	"encaisse/base/problem"
+	"encaisse/sale"
+)
+
+type closingRequest struct {
+	Kind         string        `json:"kind" enum:"z,day" doc:"z closes the open till session; day closes a business day of the register."`
+	Counted      *money.Amount `json:"counted,omitempty" doc:"Of a Z: the cash counted. Left out: nobody counted."`
+	BusinessDate string        `json:"business_date,omitempty" format:"date" doc:"Of a day. A Z takes its session's." example:"2026-11-22"`
+}
+
+// totalsBody is what a period holds, in minor units of its currency.
+type totalsBody struct {
+	Currency    string          `json:"currency" example:"EUR"`
+	FirstTicket int64           `json:"first_ticket" example:"1"`
+	LastTicket  int64           `json:"last_ticket" doc:"first_ticket − 1 where there is none." example:"184"`
+	Tickets     int64           `json:"tickets" example:"184"`
+	Lines       int64           `json:"lines" example:"402"`
+	Returns     int64           `json:"returns" doc:"Tickets with a negative total."`
+	Net         int64           `json:"net_minor" example:"121035"`
+	Absolute    int64           `json:"absolute_minor" doc:"Returns added instead of subtracted." example:"121035"`
+	VAT         []periodVATBody `json:"vat" nullable:"false"`
+	Float       int64           `json:"float_minor" example:"15000"`
+	Cash        int64           `json:"cash_minor" doc:"Cash tenders, change and hand-backs taken off." example:"121035"`
+	CashIn      int64           `json:"cash_in_minor"`
+	CashOut     int64           `json:"cash_out_minor" example:"2000"`
+	Expected    int64           `json:"expected_minor" doc:"What the drawer should hold." example:"134035"`
+}
+
+type periodVATBody struct {
+	vatBody
+	PerpetualNet      int64 `json:"perpetual_net_minor" doc:"Turnover of this rate since the register began; 0 in an X." example:"55864085"`
+	PerpetualAbsolute int64 `json:"perpetual_absolute_minor" doc:"The same, returns added." example:"55864085"`
+}
+
+func totalsOf(t sale.Totals, currency money.Currency) totalsBody {
+	out := totalsBody{
+		Currency: string(currency), FirstTicket: t.FirstTicket, LastTicket: t.LastTicket, Tickets: t.Tickets(), Lines: t.Lines, Returns: t.Returns,
+		Net: t.Net, Absolute: t.Absolute, VAT: make([]periodVATBody, len(t.VAT)), Float: t.Float, Cash: t.Cash,
+		CashIn: t.CashIn, CashOut: t.CashOut, Expected: t.Expected,
+	}
+	for i, v := range t.VAT {
+		out.VAT[i] = periodVATBody{
+			vatBody:      vatBody{Rate: int64(v.Rate), TTC: v.TTC, HT: v.HT, VAT: v.VAT.VAT},
+			PerpetualNet: v.PerpetualNet, PerpetualAbsolute: v.PerpetualAbsolute,
+		}
+	}
+	return out
+}
+
+// closingBody is a sealed closing. Counts and totals are left out for those who may
+// not see everybody's turnover.
+type closingBody struct {
+	ID           id.Closing      `json:"id"`
+	Register     id.Register     `json:"register_id"`
+	Kind         string          `json:"kind" enum:"z,day"`
+	Number       int64           `json:"number" doc:"Without hole per register and kind." example:"612"`
+	BusinessDate string          `json:"business_date" format:"date" example:"2026-11-22"`
+	Session      *id.Session     `json:"session_id" doc:"Of a Z."`
+	ClosedAt     string          `json:"closed_at" format:"date-time" example:"2026-11-22T19:05:12.480Z"`
+	Operator     int64           `json:"operator"`
+	Figures      *closingFigures `json:"figures,omitempty" doc:"Left out for those who may not see everybody's turnover."`
+}
+
+type closingFigures struct {
+	Totals            totalsBody `json:"totals"`
+	PerpetualNet      int64      `json:"perpetual_net_minor" doc:"Turnover since the register began." example:"55864085"`
+	PerpetualAbsolute int64      `json:"perpetual_absolute_minor" doc:"The same, returns added." example:"55864085"`
+	Counted           *int64     `json:"counted_minor" doc:"null: nobody counted." example:"134000"`
+	Difference        *int64     `json:"difference_minor" doc:"Counted less expected." example:"-35"`
+}
+
+// closingOf is a closing as p may see it (UPM-045).
+func closingOf(p access.Principal, z *sale.Closing) closingBody {
+	out := closingBody{
+		ID: z.ID, Register: z.Register, Kind: z.Kind, Number: z.Number, BusinessDate: z.BusinessDate,
+		ClosedAt: stamp(z.ClosedAt), Operator: z.Operator,
+	}
+	if z.Session != "" {
+		out.Session = &z.Session
+	}
+	if access.Allow(p, access.ReportRead) == nil {
+		out.Figures = &closingFigures{
+			Totals: totalsOf(z.Totals, z.Currency), PerpetualNet: z.PerpetualNet, PerpetualAbsolute: z.PerpetualAbsolute,
+			Counted: z.Counted, Difference: z.Difference,
+		}
+	}
+	return out
+}
+
+type closingsPageBody struct {
+	Closings []closingBody `json:"closings" nullable:"false" doc:"Newest first."`
+	Next     *int64        `json:"next" doc:"Give it as before for the page that follows; null: this was the last."`
+}
+
+func (a *API) closings() {
+	add(a, operation{
+		id: "put-closing", method: http.MethodPut, path: "/v1/registers/{register_id}/closings/{closing_id}", tag: tagTill,
+		summary: "Close the till (Z) or a business day",
+		text: "A Z seals the totals of the open till session and ends it; a day sums the Z of a business date. " +
+			"Whoever may not see everybody's turnover closes without seeing the figures.",
+		guard: needs(access.TillClose), creates: true, example: closingRequest{Kind: sale.Z, Counted: amount(1340_00)},
+		refuses: refusals{
+			404: {"merchant.register_not_found"},
+			409: {"sale.register_closed", "sale.session_closed", "sale.session_open", "sale.day_closed", "sale.day_running", "sale.other_content"},
+			422: {"sale.closing_kind", "sale.closing_count", "sale.amount_range", "sale.currency", "sale.date", "sale.date_future"},
+			503: {"fiscal.clock_back", "fiscal.key_unavailable"},
+		},
+	}, a.putClosing)
+	add(a, operation{
+		id: "get-closing", method: http.MethodGet, path: "/v1/registers/{register_id}/closings/{closing_id}", tag: tagTill,
+		summary: "Read a closing", guard: needs(access.ReportRead), refuses: refusals{404: {"sale.closing_not_found"}},
+	}, a.getClosing)
+	add(a, operation{
+		id: "list-closings", method: http.MethodGet, path: "/v1/registers/{register_id}/closings", tag: tagTill,
+		summary: "List closings", text: "Of one kind, newest first.", guard: needs(access.ReportRead),
+	}, a.listClosings)
+}
+
+type closingInput struct {
+	Register id.Register `path:"register_id"`
+	Closing  id.Closing  `path:"closing_id"`
+}
+
+type putClosingInput struct {
+	Register id.Register `path:"register_id"`
+	Closing  id.Closing  `path:"closing_id" doc:"Made by you."`
+	Body     body[closingRequest]
+}
+
+func (a *API) putClosing(ctx context.Context, p access.Principal, in *putClosingInput) (*answer[closingBody], error) {
+	request, err := in.Body.read()
+	if err != nil {
+		return nil, err
+	}
+	z, created, err := a.doors.Sales.Close(ctx, p, sale.ClosingRequest{
+		ID: in.Closing, Register: in.Register, Kind: request.Kind, Counted: request.Counted, BusinessDate: request.BusinessDate,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return made(closingOf(p, &z), created), nil
+}
+
+func (a *API) getClosing(ctx context.Context, p access.Principal, in *closingInput) (*answer[closingBody], error) {
+	z, err := a.doors.Sales.Closing(ctx, p, in.Closing)
+	if err != nil {
+		return nil, err
+	}
+	if z.Register != in.Register { // no such thing at this address
+		return nil, problem.New(problem.NotFound, "sale.closing_not_found")
+	}
+	return fine(closingOf(p, &z)), nil
+}
+
+type listClosingsInput struct {
+	Register id.Register `path:"register_id"`
+	Kind     string      `query:"kind" enum:"z,day" default:"z"`
+	Before   int64       `query:"before" minimum:"1" doc:"Only closings with a number below this one."`
+	Limit    int         `query:"limit" minimum:"1" maximum:"100" default:"50" doc:"How many at most."`
+}
+
+func (a *API) listClosings(ctx context.Context, p access.Principal, in *listClosingsInput) (*answer[closingsPageBody], error) {
+	page, err := a.doors.Sales.Closings(ctx, p, in.Register, in.Kind, in.Before, in.Limit)
+	if err != nil {
+		return nil, err
+	}
+	out := closingsPageBody{Closings: make([]closingBody, len(page))}
+	for i := range page {
+		out.Closings[i] = closingOf(p, &page[i])
+	}
+	if len(page) == in.Limit && page[len(page)-1].Number > 1 {
+		out.Next = &page[len(page)-1].Number
+	}
+	return fine(out), nil
+}
