@@ -66,7 +66,7 @@ func TestAccess(t *testing.T) {
 			"TwoAdministratorsCanFail":                       testTwoAdministratorsCanFail,
 			"SessionEndsWithoutUse":                          testSessionEndsWithoutUse,
 			"SessionGoesOnWithUseUntilItsAbsoluteEnd":        testSessionGoesOnWithUseUntilItsAbsoluteEnd,
-			"AuthenticateWritesNothing":                      testAuthenticateWritesNothing,
+			"UseMovesTheIdleEndOnOnceAnHour":                 testUseMovesTheIdleEndOnOnceAnHour,
 			"SignOut":                                        testSignOut,
 			"SessionsAreListedAndTheOthersEnded":             testSessionsAreListedAndTheOthersEnded,
 			"APersonHasTwentySessionsAtMost":                 testAPersonHasTwentySessionsAtMost,
@@ -205,6 +205,21 @@ func TestUPM075_TrivialCodesAreRefused(t *testing.T) {
 		if _, err := h.Prepare(t.Context(), access.Enrolment{Name: "A", Email: "a@b.example", Role: access.User, Code: code}); err != nil {
 			t.Error(code, err)
 		}
+	}
+}
+
+func TestDrawnCodesAreNotTrivial(t *testing.T) {
+	h := newHouse(t, sqlite(t))
+	seen := map[string]bool{}
+	for range 100 {
+		code := access.DrawCode()
+		seen[code] = true
+		if _, err := h.Prepare(t.Context(), access.Enrolment{Name: "A", Email: "a@b.example", Role: access.User, Code: code}); err != nil {
+			t.Error(code, err)
+		}
+	}
+	if len(seen) < 90 {
+		t.Errorf("%d codes of 100 differ", len(seen))
 	}
 }
 

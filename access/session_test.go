@@ -34,37 +34,58 @@ func testSessionGoesOnWithUseUntilItsAbsoluteEnd(t *testing.T, h *house) {
 	want(t, err, "access.bearer")
 }
 
-// testAuthenticateWritesNothing but the end of idleness, once an hour.
-func testAuthenticateWritesNothing(t *testing.T, h *house) {
-	s := h.in(h.at("camille"), goodCode)
-	_, secret, err := h.CreateKey(t.Context(), s.Principal, "Site web", access.User)
-	if err != nil {
-		t.Fatal(err)
-	}
-	writes := h.db.Stats().Writes
-	for _, bearer := range []string{s.Token, secret} {
-		for range 100 {
-			h.clock.Advance(time.Second)
-			if _, err := h.Authenticate(t.Context(), bearer); err != nil {
+// TestAuthenticateWritesNothing: on a database that refuses to be written to, a
+// session that was used within the hour and a key are known all the same.
+func TestAuthenticateWritesNothing(t *testing.T) {
+	for _, engine := range []db.Engine{db.SQLite, db.PostgreSQL} {
+		t.Run(engine.String(), func(t *testing.T) {
+			d, dsn := dbtest.Open(t, engine)
+			h := newHouse(t, d)
+			s := h.in(h.at("camille"), goodCode)
+			_, secret, err := h.CreateKey(t.Context(), s.Principal, "Site web", access.User)
+			if err != nil {
 				t.Fatal(err)
 			}
-		}
-	}
-	if n := h.db.Stats().Writes - writes; n != 0 {
-		t.Errorf("%d writes", n)
-	}
-	for range 3 {
-		h.clock.Advance(61 * time.Minute)
-		for range 10 {
+			read, err := db.Open(t.Context(), dsn, db.Options{ReadOnly: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer read.Close()
+			gate := access.New(read, h.clock, cheap)
+			h.clock.Advance(59 * time.Minute)
 			for _, bearer := range []string{s.Token, secret} {
-				if _, err := h.Authenticate(t.Context(), bearer); err != nil {
-					t.Fatal(err)
+				if _, err := gate.Authenticate(t.Context(), bearer); err != nil {
+					t.Error(err)
 				}
+			}
+			if _, err := gate.SignIn(t.Context(), h.at("camille"), goodCode); err == nil {
+				t.Error("this database can be written to")
+			}
+		})
+	}
+}
+
+// testUseMovesTheIdleEndOnOnceAnHour and no more often: it is a write.
+func testUseMovesTheIdleEndOnOnceAnHour(t *testing.T, h *house) {
+	s := h.in(h.at("camille"), goodCode)
+	ends := map[time.Time]bool{}
+	for range 36 {
+		h.clock.Advance(5 * time.Minute)
+		if _, err := h.Authenticate(t.Context(), s.Token); err != nil {
+			t.Fatal(err)
+		}
+		sessions, err := h.Sessions(t.Context(), s.Principal)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, open := range sessions {
+			if open.Current {
+				ends[open.IdleUntil] = true
 			}
 		}
 	}
-	if n := h.db.Stats().Writes - writes; n != 3 {
-		t.Errorf("%d writes in three hours, want 3", n)
+	if len(ends) != 3 { // the first one and, after more than an hour each, two more
+		t.Errorf("%d idle ends in three hours: %v", len(ends), ends)
 	}
 }
 

@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"math"
 	"strings"
 	"unicode"
 
@@ -144,6 +145,8 @@ func parsePrice(s string, currency money.Currency) (*money.Amount, error) {
 	switch {
 	case problem.Is(err, "money.fraction"):
 		return nil, problem.New(problem.Invalid, "catalog.price_fraction", "decimals", currency.Decimals())
+	case problem.Is(err, "money.overflow"):
+		a = money.Amount{Minor: math.MaxInt64, Currency: currency} // checkPrice says how much is too much
 	case err != nil:
 		return nil, problem.New(problem.Invalid, "catalog.price_unreadable")
 	}

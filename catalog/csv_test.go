@@ -135,7 +135,7 @@ func TestPrices(t *testing.T) {
 		"1 234.5 EUR": "1234.50", "3": "3.00", "0": "0.00", "": "asked", "   ": "asked",
 		"€ 3": "catalog.price_unreadable", "1.234,50": "catalog.price_unreadable", "1,234.50": "catalog.price_unreadable", "3 $": "catalog.price_unreadable",
 		"-1": "catalog.price_negative", "1,005": "catalog.price_fraction", "€": "catalog.price_unreadable",
-		"10000000": "catalog.price_too_large", "99999999999999999999": "catalog.price_unreadable",
+		"10000000": "catalog.price_too_large", "99999999999999999999": "catalog.price_too_large",
 	} {
 		got := "asked"
 		price, err := parsePrice(in, money.EUR)

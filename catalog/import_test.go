@@ -14,9 +14,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"encaisse/access"
-	"encaisse/base/db"
-	"encaisse/base/db/dbtest"
 	"encaisse/base/id"
 	"encaisse/catalog"
 )
@@ -248,7 +245,7 @@ func testImportOverKeysOfOthers(t *testing.T, s *shop) {
 	s.load([]byte("ref,ean,nom,tva,prix\nR1,96385074,Un,20,1\nR2,3017620422003,Deux,20,2\n"), true)
 	clash := "ref,ean,nom,tva,prix\nR1,3017620422003,Un,20,9\nR2,,Deux,20,8\nR5,3017620422003,Cinq,20,7\n"
 	strict, err := s.Import(t.Context(), s.boss, strings.NewReader(clash), catalog.Options{Strict: true})
-	if diff := cmp.Diff([]string{"4  catalog.line_duplicate first=2"}, faults(strict)); diff != "" || err != nil {
+	if diff := cmp.Diff([]string{"2 ean catalog.ean_taken article=Deux", "4  catalog.line_duplicate first=2"}, faults(strict)); diff != "" || err != nil {
 		t.Error(diff, err)
 	}
 	clash = "ref,ean,nom,tva,prix\nR1,3017620422003,Un,20,9\nR2,,Deux,20,8\n"
@@ -457,55 +454,3 @@ func testImportOfAnotherMerchantTouchesNobody(t *testing.T, s *shop) {
 		t.Error(created, err)
 	}
 }
-
-func BenchmarkForSale(b *testing.B) {
-	for _, engine := range []db.Engine{db.SQLite, db.PostgreSQL} {
-		b.Run(engine.String(), func(b *testing.B) {
-			d, _ := dbtest.Open(b, engine)
-			s := newShop(b, d)
-			s.load(many(5000, "Rayon"), false)
-			var ids []id.Article
-			for _, a := range s.page()[:5] {
-				ids = append(ids, a.ID)
-			}
-			for b.Loop() {
-				err := d.Read(b.Context(), func(tx *db.Tx) error {
-					_, err := catalog.ForSale(tx, s.boss.Merchant, ids)
-					return err
-				})
-				if err != nil {
-					b.Fatal(err)
-				}
-			}
-		})
-	}
-}
-
-func BenchmarkImport20000(b *testing.B) {
-	data := many(20_000, "Rayon")
-	for _, engine := range []db.Engine{db.SQLite, db.PostgreSQL} {
-		b.Run(engine.String(), func(b *testing.B) {
-			d, _ := dbtest.Open(b, engine)
-			for b.Loop() {
-				newShop(b, d).load(data, false)
-			}
-		})
-	}
-}
-
-func BenchmarkSearch20000(b *testing.B) {
-	for _, engine := range []db.Engine{db.SQLite, db.PostgreSQL} {
-		b.Run(engine.String(), func(b *testing.B) {
-			d, _ := dbtest.Open(b, engine)
-			s := newShop(b, d)
-			s.load(many(20_000, "Rayon"), false)
-			for b.Loop() {
-				if page, err := s.List(b.Context(), s.boss, catalog.Query{Search: "article 19999"}); err != nil || len(page.Articles) != 1 {
-					b.Fatal(page, err)
-				}
-			}
-		})
-	}
-}
-
-var _ = access.User

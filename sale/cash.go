@@ -36,7 +36,7 @@ func checkCash(payer string, currency money.Currency, tenders []Tender) error {
 	}
 	if max(cash, -cash) > ceiling {
 		return problem.New(problem.Invalid, "sale.cash_ceiling",
-			"ceiling_minor", ceiling, "currency", currency).At("tenders")
+			"ceiling", money.Amount{Minor: ceiling, Currency: currency}).At("tenders")
 	}
 	return nil
 }

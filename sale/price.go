@@ -168,7 +168,8 @@ func tenders(asked []TenderRequest, currency money.Currency, total int64) ([]Ten
 	if max(paid, -paid) > max(total, -total) {
 		code = "sale.tender_exceeds"
 	}
-	return nil, problem.New(problem.Invalid, code, "total_minor", total, "tendered_minor", paid, "currency", currency).At("tenders")
+	return nil, problem.New(problem.Invalid, code, "total", money.Amount{Minor: total, Currency: currency},
+		"tendered", money.Amount{Minor: paid, Currency: currency}).At("tenders")
 }
 
 func foreign(want money.Currency, at string) error {

@@ -124,7 +124,8 @@ func dayOpen(tx *db.Tx, s Session) error {
 
 func checkDrawer(a money.Amount, at string) error {
 	if a.Minor < 0 || a.Minor > maxDrawer {
-		return problem.New(problem.Invalid, "sale.amount_range", "limit_minor", int64(maxDrawer)).At(at)
+		return problem.New(problem.Invalid, "sale.amount_range",
+			"limit", money.Amount{Minor: maxDrawer, Currency: a.Currency}).At(at)
 	}
 	return nil
 }

@@ -25,6 +25,7 @@ type world struct {
 	founded merchant.Founded
 	public  string
 	sales   *sale.Sales
+	journal *fiscal.Journal
 	boss    access.Principal
 	bread   catalog.Article // 0.90 at 5.5 %
 	coffee  catalog.Article // 1.50 at 10 %
@@ -54,6 +55,7 @@ func newWorld(t *testing.T, d *db.DB) *world {
 		w.public, err = journal.Found(tx, now, w.founded)
 		return err
 	}))
+	w.journal = journal
 	w.boss = access.System(w.founded.Merchant.ID)
 	w.sales = sale.New(d, w.clock, merchant.New(d, w.clock), journal)
 	goods := catalog.New(d, w.clock)

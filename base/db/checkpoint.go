@@ -34,7 +34,7 @@ const (
 type checkpoint struct {
 	writer *writer
 	wal    string // the WAL's path
-	bound  int64  // walBound, but in tests
+	bound  int64  // of the WAL's size
 	frame  int64  // bytes of a frame
 	grown  chan struct{}
 	quit   chan struct{}
@@ -50,7 +50,7 @@ type checkpoint struct {
 	retry int64  // size from which a restart is tried
 }
 
-func newCheckpoint(path string, bound int64, w *writer) (*checkpoint, error) {
+func newCheckpoint(path string, w *writer) (*checkpoint, error) {
 	conn, err := openLite(path, sqlite.OpenReadWrite, "PRAGMA synchronous=FULL", "PRAGMA wal_autocheckpoint=0")
 	if err != nil {
 		return nil, err
@@ -64,6 +64,7 @@ func newCheckpoint(path string, bound int64, w *writer) (*checkpoint, error) {
 		return nil, err
 	}
 	conn.conn.SetBusyTimeout(restartWait)
+	bound := w.db.options.walBound
 	c := &checkpoint{
 		writer: w, wal: path + "-wal", bound: bound, frame: pageSize + walFrameHeader, conn: conn, retry: bound,
 		grown: make(chan struct{}, 1), quit: make(chan struct{}), ended: make(chan struct{}),

@@ -54,11 +54,17 @@ type Options struct {
 	MaxGroup int          // writes in one SQLite commit at most; 0: DefaultMaxGroup
 	Readers  int          // SQLite connections that read; 0: DefaultReaders
 	Logger   *slog.Logger // nil: nothing is logged
-	Clock    clock.Clock  // what the duration of a write is measured with; nil: the machine's
+	// Trace, when set, is called with each statement of Exec and Queue before it
+	// runs. It may be called from many goroutines and keeps none of args.
+	Trace func(query string, args []any)
+
+	Clock clock.Clock // what the duration of a write is measured with; nil: the machine's
 
 	// ReadOnly opens a database somebody else may be writing to: no writer, no
 	// migration, no lock. It is refused when the schema is not today's.
 	ReadOnly bool
+
+	walBound int64 // walBound, but in tests
 }
 
 // DB is an open database, safe for use by many goroutines.
@@ -102,6 +108,9 @@ func Open(ctx context.Context, dsn string, o Options) (*DB, error) {
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.walBound == 0 {
+		o.walBound = walBound
 	}
 	if o.Clock == nil {
 		o.Clock = clock.Real{}

@@ -1,5 +1,15 @@
 package db
 
+import "time"
+
+// What the tests need to see, or to reach, from outside.
+const (
+	MaxRetries = maxRetries
+	SlowWrite  = slowWrite
+	RowsWrite  = rowsWrite
+	StackStep  = stackStep
+)
+
 // Waiting is how many writes wait for their turn.
 func Waiting(d *DB) int {
 	q := d.backend.(*lite).writer.queue
@@ -19,3 +29,30 @@ func FillQueue(d *DB) {
 		}
 	}
 }
+
+// WithWALBound makes the WAL small.
+func WithWALBound(o Options, bytes int64) Options {
+	o.walBound = bytes
+	return o
+}
+
+// WALBefore is how much is in the WALs before this one: more than nothing once
+// the WAL began again. Late tells that a restart could not be finished.
+func WALBefore(d *DB) (bytes int64, late bool) {
+	c := d.backend.(*lite).checkpoint
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.past, c.retry > c.bound
+}
+
+// WriterWith opens the connection that writes, with pragmas of the test's own.
+func WriterWith(path string, pragmas ...string) error {
+	conn, err := openWriter(path, pragmas...)
+	if err != nil {
+		return err
+	}
+	return conn.close()
+}
+
+// RestartWait is restartWait.
+const RestartWait time.Duration = restartWait

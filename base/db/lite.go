@@ -72,7 +72,7 @@ func (l *lite) openToWrite(ctx context.Context) error {
 	if l.writer, err = newWriter(l.db, conn); err != nil {
 		return errors.Join(err, conn.close())
 	}
-	if l.checkpoint, err = newCheckpoint(l.path, walBound, l.writer); err != nil {
+	if l.checkpoint, err = newCheckpoint(l.path, l.writer); err != nil {
 		l.writer = nil
 		return errors.Join(err, conn.close())
 	}

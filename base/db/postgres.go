@@ -26,8 +26,10 @@ const (
 	// maxRetries is how often a write is run again after a serialisation failure
 	// or a deadlock.
 	maxRetries = 10
-	// retryPause is the longest pause before the first retry; it doubles.
-	retryPause = 4 * time.Millisecond
+	// retryPause is the longest pause before the first retry; it doubles up to
+	// maxRetryPause.
+	retryPause    = 4 * time.Millisecond
+	maxRetryPause = 64 * time.Millisecond
 	// The server gives up a statement, a lock and a transaction whose client
 	// went silent, so that a lost connection holds nothing for ever.
 	statementTimeout = 30 * time.Second
@@ -125,7 +127,7 @@ func (p *postgres) write(ctx context.Context, fn func(*Tx) error) error {
 			return err
 		}
 		pause := make(chan struct{})
-		jitter := rand.N(retryPause << try)
+		jitter := rand.N(min(retryPause<<try, maxRetryPause))
 		timer := clock.Real{}.AfterFunc(jitter, func() { close(pause) })
 		select {
 		case <-pause:
@@ -144,7 +146,7 @@ func (p *postgres) writeOnce(ctx context.Context, fn func(*Tx) error) (err error
 	}
 	s := &pgSession{ctx: context.Background(), conn: conn, begin: []string{"begin isolation level read committed"}}
 	defer s.end()
-	tx := &Tx{pg: s}
+	tx := &Tx{pg: s, trace: p.db.options.Trace}
 	defer tx.closeRows()
 	watch := p.db.watch()
 	err = tx.run(fn)

@@ -22,6 +22,7 @@ type Tx struct {
 	err      error       // the first error: everything after it is refused
 	touched  int64       // rows written and read
 	hooks    []func(*Tx) error
+	trace    func(query string, args []any)
 	row      Row
 }
 
@@ -32,6 +33,9 @@ func (t *Tx) Exec(query string, args ...any) (affected int64, err error) {
 	}
 	if t.readOnly {
 		return 0, t.fail(errReadTx)
+	}
+	if t.trace != nil {
+		t.trace(query, args)
 	}
 	if t.lite != nil {
 		affected, err = t.lite.exec(query, args)
@@ -55,6 +59,9 @@ func (t *Tx) Queue(query string, args ...any) {
 	if t.readOnly {
 		t.fail(errReadTx)
 		return
+	}
+	if t.trace != nil {
+		t.trace(query, args)
 	}
 	if t.lite == nil {
 		t.pg.queue(t, nil, query, args)

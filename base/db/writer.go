@@ -202,7 +202,7 @@ func (w *writer) write(ctx context.Context, fn func(*Tx) error) error {
 func (w *writer) runFn(r *request) {
 	watch := w.db.watch()
 	r.gone = true // until fn returns
-	r.tx = &Tx{lite: w.conn}
+	r.tx = &Tx{lite: w.conn, trace: w.db.options.Trace}
 	r.tx.over.Store(true)
 	defer w.passOn()
 	if err := step(w.savepoint); err != nil {

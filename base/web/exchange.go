@@ -62,12 +62,14 @@ func (x *exchange) WriteHeader(status int) {
 	x.ResponseWriter.WriteHeader(status)
 }
 
+// isNoRoute tells whether this is what ServeMux answers when no route fits.
 func (x *exchange) isNoRoute(status int) bool {
 	return (status == http.StatusNotFound || status == http.StatusMethodNotAllowed) &&
 		x.request.Pattern == "" && x.status == 0 && x.code == "" &&
 		strings.HasPrefix(x.Header().Get("Content-Type"), "text/plain")
 }
 
+// Write counts what is answered.
 func (x *exchange) Write(p []byte) (int, error) {
 	if x.replaced {
 		return len(p), nil

@@ -136,7 +136,7 @@ func (r *replay) importArticles(ctx context.Context, path string) error {
 		return err
 	}
 	if result.Rejected > 0 {
-		return problem.New(problem.Invalid, "cmd.articles", "lines", result.Rejected).Because(result.Errors[0].Problem)
+		return problem.New(problem.Invalid, "cmd.articles", "lines", result.Rejected, "line", result.Errors[0].Line).Because(result.Errors[0].Problem)
 	}
 	return r.listArticles(ctx)
 }
@@ -185,7 +185,7 @@ func (r *replay) file(ctx context.Context, path string) error {
 			return r.day(ctx, date, day)
 		}
 		if err != nil {
-			return problem.New(problem.Invalid, "cmd.replay_line").Because(err)
+			return unreadable(err)
 		}
 		if row[0] != date {
 			if err := r.day(ctx, date, day); err != nil {
@@ -198,6 +198,15 @@ func (r *replay) file(ctx context.Context, path string) error {
 			return problem.New(problem.Invalid, "cmd.replay_line", "line", line).Because(err)
 		}
 	}
+}
+
+// unreadable names the line of the file that is not CSV.
+func unreadable(err error) error {
+	var bad *csv.ParseError
+	if errors.As(err, &bad) {
+		return problem.New(problem.Invalid, "cmd.replay_line", "line", bad.Line).Because(err)
+	}
+	return err
 }
 
 // line adds one line of the file to its ticket.

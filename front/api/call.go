@@ -3,8 +3,10 @@ package api
 import (
 	"context"
 	"io"
+	"maps"
 	"mime"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -113,10 +115,7 @@ func (c *call) checkBody() error {
 	if err == nil && body.Content[kind] != nil {
 		return nil
 	}
-	known := ""
-	for name := range body.Content {
-		known = name
-	}
+	known := strings.Join(slices.Sorted(maps.Keys(body.Content)), ", ")
 	return problem.New(problem.Malformed, mediaTypeCode, "known", known)
 }
 

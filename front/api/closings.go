@@ -36,7 +36,10 @@ type totalsBody struct {
 }
 
 type periodVATBody struct {
-	vatBody
+	Rate              int64 `json:"rate_bp" example:"550"`
+	TTC               int64 `json:"ttc_minor" example:"120535"`
+	HT                int64 `json:"ht_minor" example:"114251"`
+	VAT               int64 `json:"vat_minor" example:"6284"`
 	PerpetualNet      int64 `json:"perpetual_net_minor" doc:"Turnover of this rate since the register began; 0 in an X." example:"55864085"`
 	PerpetualAbsolute int64 `json:"perpetual_absolute_minor" doc:"The same, returns added." example:"55864085"`
 }
@@ -49,8 +52,7 @@ func totalsOf(t sale.Totals, currency money.Currency) totalsBody {
 	}
 	for i, v := range t.VAT {
 		out.VAT[i] = periodVATBody{
-			vatBody:      vatBody{Rate: int64(v.Rate), TTC: v.TTC, HT: v.HT, VAT: v.VAT.VAT},
-			PerpetualNet: v.PerpetualNet, PerpetualAbsolute: v.PerpetualAbsolute,
+			Rate: int64(v.Rate), TTC: v.TTC, HT: v.HT, VAT: v.VAT.VAT, PerpetualNet: v.PerpetualNet, PerpetualAbsolute: v.PerpetualAbsolute,
 		}
 	}
 	return out

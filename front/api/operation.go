@@ -30,10 +30,11 @@ type operation struct {
 	tag              tag
 	summary, text    string
 	guard            guard
-	creates          bool // answers 201 where it makes something
+	creates          bool // answers 201 where it makes something, 200 where it was there
+	always           int  // the status of every success; 0: 200, or 204 without a body
 	refuses          refusals
-	example          any    // body of a request
-	bodyType         string // media type of a body that is not JSON
+	example          any      // body of a request
+	bodyTypes        []string // media types of a body that is not JSON
 }
 
 // refusals are the problem codes of an operation by HTTP status. Those that any
@@ -102,7 +103,7 @@ func planBody[I any](a *API) {
 func (row operation) describe(a *API) huma.Operation {
 	op := huma.Operation{
 		OperationID: row.id, Method: row.method, Path: row.path, Tags: []string{string(row.tag)},
-		Summary: row.summary, Description: row.text, DefaultStatus: http.StatusOK,
+		Summary: row.summary, Description: row.text, DefaultStatus: row.always,
 		SkipValidateBody: true, MaxBodyBytes: noBodyLimit, RejectUnknownQueryParameters: true,
 		Extensions: make(map[string]any), Responses: make(map[string]*huma.Response),
 	}
@@ -120,10 +121,11 @@ func (row operation) describe(a *API) huma.Operation {
 		Description: "Any other refusal: see the general problems.",
 		Content:     map[string]*huma.MediaType{problemType: {Schema: problems}},
 	}
-	if row.bodyType != "" {
-		op.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{
-			row.bodyType: {Schema: &huma.Schema{Type: huma.TypeString}},
-		}}
+	if row.bodyTypes != nil {
+		op.RequestBody = &huma.RequestBody{Required: true, Content: make(map[string]*huma.MediaType)}
+	}
+	for _, kind := range row.bodyTypes {
+		op.RequestBody.Content[kind] = &huma.MediaType{Schema: &huma.Schema{Type: huma.TypeString}}
 	}
 	return op
 }

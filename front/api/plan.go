@@ -152,7 +152,9 @@ type body[T any] struct {
 func (b *body[T]) read() (T, error) { return b.value, b.err }
 
 // Schema is T's.
-func (b *body[T]) Schema(r huma.Registry) *huma.Schema { return r.Schema(reflect.TypeFor[T](), true, "") }
+func (b *body[T]) Schema(r huma.Registry) *huma.Schema {
+	return r.Schema(reflect.TypeFor[T](), true, "")
+}
 
 func (b *body[T]) decode(a *API, data []byte) {
 	b.err = a.plans[reflect.TypeFor[T]()].decode(data, reflect.ValueOf(&b.value).Elem())

@@ -164,3 +164,8 @@ func (a *API) writeMediaType(w http.ResponseWriter, r *http.Request, e *problem.
 	w.WriteHeader(doc.Status)
 	_, _ = w.Write(body) // the client is gone: nobody to tell
 }
+
+// notOneOf refuses a word that the wire has no meaning for.
+func notOneOf(field string, known ...string) error {
+	return problem.New(problem.Invalid, "request.enum", "known", strings.Join(known, ", ")).At(field)
+}

@@ -93,7 +93,7 @@ func (a *API) registers() {
 		refuses: refusals{
 			404: {"merchant.register_not_found"},
 			409: {"sale.register_closed", "sale.session_closed", "sale.other_content"},
-			422: {"sale.direction", "sale.amount_range", "sale.tender_zero", "sale.currency", "sale.reason_missing"},
+			422: {"sale.amount_range", "sale.tender_zero", "sale.currency", "sale.reason_missing"},
 			503: {"fiscal.clock_back", "fiscal.key_unavailable"},
 		},
 	}, a.putMovement)

@@ -81,8 +81,8 @@ func (r *reductionRequest) of() *sale.Reduction {
 	return &sale.Reduction{PercentBP: r.PercentBP, Amount: r.Amount, Name: r.Name}
 }
 
-// saleSummaryBody is a sealed sale without its parts.
-type saleSummaryBody struct {
+// SaleSummary is a sealed sale without its parts.
+type SaleSummary struct {
 	ID           id.Sale      `json:"id"`
 	Register     id.Register  `json:"register_id"`
 	Number       int64        `json:"number" doc:"Without hole on its register." example:"136451"`
@@ -97,7 +97,7 @@ type saleSummaryBody struct {
 
 // saleBody is a sealed sale.
 type saleBody struct {
-	saleSummaryBody
+	SaleSummary
 	Reduction     *money.Amount `json:"reduction,omitempty" doc:"Of the whole ticket; the lines' amounts bear it already."`
 	ReductionName string        `json:"reduction_name,omitempty"`
 	Lines         []lineBody    `json:"lines" nullable:"false"`
@@ -129,12 +129,12 @@ type tenderBody struct {
 }
 
 type salesPageBody struct {
-	Sales []saleSummaryBody `json:"sales" nullable:"false" doc:"Newest first."`
-	Next  *id.Sale          `json:"next" doc:"Give it as before for the page that follows; null: this was the last."`
+	Sales []SaleSummary `json:"sales" nullable:"false" doc:"Newest first."`
+	Next  *id.Sale      `json:"next" doc:"Give it as before for the page that follows; null: this was the last."`
 }
 
-func summaryOf(s *sale.Sale) saleSummaryBody {
-	return saleSummaryBody{
+func summaryOf(s *sale.Sale) SaleSummary {
+	return SaleSummary{
 		ID: s.ID, Register: s.Register, Number: s.Number, Session: s.Session, BusinessDate: s.BusinessDate, Document: s.Document,
 		SealedAt: stamp(s.SealedAt), Operator: s.Operator, Total: money.Amount{Minor: s.Total, Currency: s.Currency}, ExternalRef: s.ExternalRef,
 	}
@@ -142,7 +142,7 @@ func summaryOf(s *sale.Sale) saleSummaryBody {
 
 func saleOf(s *sale.Sale) saleBody {
 	out := saleBody{
-		saleSummaryBody: summaryOf(s), ReductionName: s.ReductionName, VAT: vatOf(s.VAT),
+		SaleSummary: summaryOf(s), ReductionName: s.ReductionName, VAT: vatOf(s.VAT),
 		Lines: make([]lineBody, len(s.Lines)), Tenders: make([]tenderBody, len(s.Tenders)),
 	}
 	if s.Reduction != 0 {
@@ -236,7 +236,7 @@ func (a *API) listSales(ctx context.Context, p access.Principal, in *listSalesIn
 	if err != nil {
 		return nil, err
 	}
-	out := salesPageBody{Sales: make([]saleSummaryBody, len(page))}
+	out := salesPageBody{Sales: make([]SaleSummary, len(page))}
 	for i := range page {
 		out.Sales[i] = summaryOf(&page[i])
 	}

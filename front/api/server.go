@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"reflect"
@@ -74,9 +75,15 @@ type API struct {
 	parsers map[reflect.Type]func(string) error // of identifiers
 }
 
-// New makes the API. It panics when an operation contradicts itself, which a test
-// sees before anybody else.
-func New(d Doors) *API {
+// errDoors means that a door the API needs is missing.
+var errDoors = errors.New("api: a door is missing")
+
+// New makes the API. It fails when a door is missing, and panics when an operation
+// contradicts itself, which a test sees before anybody else.
+func New(d Doors) (*API, error) {
+	if d.Gate == nil || d.Merchants == nil || d.Catalog == nil || d.Sales == nil || d.Events == nil || d.Journal == nil || d.Catalogue == nil {
+		return nil, errDoors
+	}
 	if d.Clock == nil {
 		d.Clock = clock.Real{}
 	}
@@ -104,7 +111,7 @@ func New(d Doors) *API {
 	a.events()
 	a.documents()
 	a.handler = a.frame.Wrap(a.mux)
-	return a
+	return a, nil
 }
 
 // ServeHTTP answers a request, in the frame of base/web.
