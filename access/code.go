@@ -4,6 +4,8 @@ import (
 	"net/mail"
 	"strings"
 
+	"golang.org/x/text/unicode/norm"
+
 	"encaisse/base/problem"
 )
 
@@ -69,4 +71,4 @@ func ParseEmail(s string) (string, error) {
 	return s, nil
 }
 
-func normalEmail(s string) string { return strings.ToLower(strings.TrimSpace(s)) }
+func normalEmail(s string) string { return norm.NFC.String(strings.ToLower(strings.TrimSpace(s))) }

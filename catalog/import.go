@@ -95,6 +95,7 @@ func (c *Catalog) apply(ctx context.Context, p access.Principal, s *sheet) (Resu
 	result := Result{Applied: true, Read: s.read, Ignored: s.ignored}
 	taken := map[id.Article]int{}
 	var err error
+	counted := importChunk / 2
 	for rows := range chunks(s.rows) {
 		var done plan
 		err = c.db.Write(ctx, func(tx *db.Tx) (err error) {
@@ -112,6 +113,10 @@ func (c *Catalog) apply(ctx context.Context, p access.Principal, s *sheet) (Resu
 		result.Created += done.created
 		result.Updated += done.updated
 		result.Unchanged += done.unchanged
+		if result.Created >= 2*counted {
+			counted = result.Created
+			_ = c.db.Write(ctx, countArticles) // a matter of speed: what is in, is in
+		}
 	}
 	result.Rejected, result.Errors = s.rejected, inOrder(s.bad)
 	return result, err

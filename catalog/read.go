@@ -101,16 +101,42 @@ func (c *Catalog) List(ctx context.Context, p access.Principal, q Query) (page P
 			from = place{fold(a.Name), a.ID}
 		}
 		var err error
-		page, err = readPage(tx, p.Merchant, q, from, words)
+		if len(words) == 0 {
+			page, err = readPage(tx, p.Merchant, q, from)
+		} else {
+			page, err = search(tx, p.Merchant, q, from, words)
+		}
 		return err
 	})
 	return page, err
 }
 
-// matches tells whether the article has all the words.
-func matches(a Article, key string, words []string) bool {
+// search finds the articles of a page, then reads them.
+func search(tx *db.Tx, m id.Merchant, q Query, from place, words []string) (page Page, err error) {
+	matched, err := readMatches(tx, m, q, from, words)
+	if err != nil {
+		return Page{}, err
+	}
+	if len(matched) > q.Limit {
+		matched, page.More = matched[:q.Limit], true
+	}
+	found := make(map[id.Article]Article, len(matched))
+	for _, article := range matched {
+		queueArticle(tx, m, article, found)
+	}
+	if err := tx.Flush(); err != nil {
+		return Page{}, err
+	}
+	for _, article := range matched {
+		page.Articles = append(page.Articles, found[article])
+	}
+	return page, nil
+}
+
+// matches tells whether an article has all the words.
+func matches(key, reference string, ean *string, words []string) bool {
 	for _, w := range words {
-		if !strings.Contains(key, w) && !strings.HasPrefix(fold(a.Reference), w) && !strings.HasPrefix(a.EAN, w) {
+		if !strings.Contains(key, w) && !strings.HasPrefix(fold(reference), w) && (ean == nil || !strings.HasPrefix(*ean, w)) {
 			return false
 		}
 	}

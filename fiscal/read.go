@@ -69,3 +69,20 @@ func Records(ctx context.Context, d *db.DB, m id.Merchant, chainID id.Chain, aft
 	})
 	return list, err
 }
+
+// Reader reads the journal for those who may not open a transaction.
+type Reader struct{ db *db.DB }
+
+// NewReader makes a Reader over d.
+func NewReader(d *db.DB) Reader { return Reader{db: d} }
+
+// Chains lists the merchant's chains by their public names.
+func (r Reader) Chains(ctx context.Context, m id.Merchant) ([]Overview, error) {
+	return Chains(ctx, r.db, m)
+}
+
+// Records reads up to limit records of a chain after seq, in order. Problem
+// fiscal.no_chain.
+func (r Reader) Records(ctx context.Context, m id.Merchant, chain id.Chain, after int64, limit int) ([]Record, error) {
+	return Records(ctx, r.db, m, chain, after, limit)
+}

@@ -10,6 +10,7 @@ import (
 	"encaisse/base/id"
 	"encaisse/base/job"
 	"encaisse/base/problem"
+	"encaisse/merchant"
 )
 
 // Kinds of job that selling leaves behind.
@@ -25,7 +26,7 @@ type dayDue struct {
 }
 
 // dueDay leaves the job that closes the session's day when it has ended.
-func dueDay(tx *db.Tx, s Session, where site) error {
+func dueDay(tx *db.Tx, s Session, where merchant.Site) error {
 	return job.Enqueue(tx, s.OpenedAt, job.Spec{
 		Merchant: s.Merchant, Kind: JobDay, Dedup: string(s.Register) + " " + s.BusinessDate,
 		Payload: dayDue{Register: s.Register, Date: s.BusinessDate}, RunAt: endOfDay(where, s.BusinessDate),
@@ -33,7 +34,7 @@ func dueDay(tx *db.Tx, s Session, where site) error {
 }
 
 // endOfDay is the moment a business date gives way to the next.
-func endOfDay(where site, date string) time.Time {
+func endOfDay(where merchant.Site, date string) time.Time {
 	day, err := time.Parse(time.DateOnly, date)
 	if err != nil {
 		panic("sale: business date " + date) // decided by merchant.BusinessDate

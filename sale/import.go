@@ -2,6 +2,7 @@ package sale
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"encaisse/access"
@@ -35,20 +36,21 @@ func (s *Sales) Import(ctx context.Context, p access.Principal, register id.Regi
 		return 0, problem.New(problem.TooLarge, "sale.import_chunk", "limit", ImportChunk)
 	}
 	hashes := make([][]byte, len(past))
+	var articles []id.Article
 	for i := range past {
 		if err := past[i].check(); err != nil {
 			return 0, err
 		}
 		hashes[i] = past[i].hash()
+		articles = append(articles, past[i].articles()...)
 	}
+	slices.Sort(articles)
+	articles = slices.Compact(articles)
 	err = s.db.Write(ctx, func(tx *db.Tx) error {
 		sealed = 0
-		r, where, err := s.merchants.RegisterIn(tx, p.Merchant, register)
+		b, err := s.basis(tx, p.Merchant, merchant.History, register, "", articles)
 		if err != nil {
 			return err
-		}
-		if r.Kind != merchant.History {
-			return problem.New(problem.Conflict, "sale.not_history").At("register_id")
 		}
 		for i := range past {
 			if there, err := saleExists(tx, p.Merchant, past[i].ID); err != nil {
@@ -56,7 +58,11 @@ func (s *Sales) Import(ctx context.Context, p access.Principal, register id.Regi
 			} else if there {
 				continue
 			}
-			if _, err := s.seal(tx, p, past[i].Request, hashes[i], where, past[i].At); err != nil {
+			priced, err := price(past[i].Request, b.session.Currency, b.articles)
+			if err != nil {
+				return err
+			}
+			if _, err := s.seal(tx, p, priced, hashes[i], b, past[i].At); err != nil {
 				return err
 			}
 			sealed++

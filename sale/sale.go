@@ -159,6 +159,3 @@ type Closing struct {
 	Counted           *int64 // nil: nobody counted
 	Difference        *int64 // Counted − Expected
 }
-
-// site is where a register stands: what every operation at the counter needs to know.
-type site = merchant.Site

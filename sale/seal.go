@@ -34,63 +34,94 @@ func (s *Sales) Put(ctx context.Context, p access.Principal, r Request) (sealed 
 	if err := r.check(); err != nil {
 		return Sale{}, false, err
 	}
-	hash := r.hash()
-	write := func(tx *db.Tx) (err error) {
-		sealed, created, err = s.put(tx, p, r, hash)
-		return err
-	}
-	err = s.db.Write(ctx, write)
+	sealed, created, err = s.put(ctx, p, r)
 	if db.IsViolation(err, db.Unique) {
-		// Another node sealed the same id between our read and our insert: it is there now.
-		err = s.db.Write(ctx, write)
+		// The same id was sealed between our read and our insert: it is there now.
+		sealed, created, err = s.put(ctx, p, r)
 	}
 	return sealed, created, err
 }
 
-func (s *Sales) put(tx *db.Tx, p access.Principal, r Request, hash []byte) (Sale, bool, error) {
-	known, err := readSale(tx, p.Merchant, r.ID)
+// put reads and computes before it asks for the writer's turn, so that a sale
+// holds it for its writes alone. What was read is guarded by rows: the id by its
+// key, the open session by the chain.
+func (s *Sales) put(ctx context.Context, p access.Principal, r Request) (sealed Sale, created bool, err error) {
+	var known *Sale
+	var b basis
+	err = s.db.Read(ctx, func(tx *db.Tx) (err error) {
+		if known, err = findSale(tx, p.Merchant, r.ID); err != nil || known != nil {
+			return err
+		}
+		b, err = s.basis(tx, p.Merchant, merchant.Till, r.Register, r.Session, r.articles())
+		return err
+	})
+	hash := r.hash()
 	switch {
-	case err == nil && bytes.Equal(known.requestHash, hash):
-		return known, false, nil
-	case err == nil:
+	case err != nil:
+		return Sale{}, false, r.blame(err)
+	case known != nil && bytes.Equal(known.requestHash, hash):
+		return *known, false, nil
+	case known != nil:
 		return Sale{}, false, problem.New(problem.Conflict, "sale.other_content", "sale", r.ID)
-	case !errors.Is(err, db.ErrNone):
-		return Sale{}, false, err
 	}
-	register, where, err := s.merchants.RegisterIn(tx, p.Merchant, r.Register)
+	priced, err := price(r, b.session.Currency, b.articles)
 	if err != nil {
 		return Sale{}, false, err
 	}
-	if register.Kind == merchant.History {
-		return Sale{}, false, problem.New(problem.Conflict, "sale.history_register").At("register_id")
-	}
-	sealed, err := s.seal(tx, p, r, hash, where, s.clock.Now())
-	return sealed, true, err
+	err = s.db.Write(ctx, func(tx *db.Tx) (err error) {
+		sealed, err = s.seal(tx, p, priced, hash, b, s.clock.Now())
+		return err
+	})
+	return sealed, err == nil, err
 }
 
-// seal is the one path from a request to a sealed sale, at the counter and in an import.
-func (s *Sales) seal(tx *db.Tx, p access.Principal, r Request, hash []byte, where site, now time.Time) (Sale, error) {
-	session, err := openSession(tx, p.Merchant, r.Register, r.Session)
-	if err != nil {
-		return Sale{}, err
+// basis is what a sale is computed from.
+type basis struct {
+	where    merchant.Site
+	session  Session
+	articles map[id.Article]catalog.Article
+}
+
+// basis reads it, for a register of the kind that the caller sells on.
+func (s *Sales) basis(tx *db.Tx, m id.Merchant, kind merchant.Kind, register id.Register, session id.Session, articles []id.Article) (b basis, err error) {
+	r, where, err := s.merchants.RegisterIn(tx, m, register)
+	switch {
+	case err != nil:
+		return b, err
+	case r.Kind != kind && kind == merchant.Till:
+		return b, problem.New(problem.Conflict, "sale.history_register").At("register_id")
+	case r.Kind != kind:
+		return b, problem.New(problem.Conflict, "sale.not_history").At("register_id")
 	}
-	articles, err := catalog.ForSale(tx, p.Merchant, r.articles())
-	if err != nil {
-		return Sale{}, r.blame(err)
+	b.where = where
+	if b.session, err = openSession(tx, m, register, session); err != nil {
+		return b, err
 	}
-	sealed, err := price(r, session.Currency, articles)
-	if err != nil {
-		return Sale{}, err
+	b.articles, err = catalog.ForSale(tx, m, articles)
+	return b, err
+}
+
+func findSale(tx *db.Tx, m id.Merchant, saleID id.Sale) (*Sale, error) {
+	known, err := readSale(tx, m, saleID)
+	if errors.Is(err, db.ErrNone) {
+		return nil, nil
 	}
-	sealed.Merchant, sealed.Session, sealed.BusinessDate = p.Merchant, session.ID, session.BusinessDate
+	return &known, err
+}
+
+// seal is the one path from a priced basket to a sealed sale, at the counter and
+// in an import.
+func (s *Sales) seal(tx *db.Tx, p access.Principal, priced Sale, hash []byte, b basis, now time.Time) (Sale, error) {
+	sealed := priced
+	sealed.Merchant, sealed.Session, sealed.BusinessDate = p.Merchant, b.session.ID, b.session.BusinessDate
 	sealed.Operator, sealed.requestHash = p.Operator, hash
 	position, err := s.journal.Append(tx, fiscal.Entry{
-		Merchant: p.Merchant, Owner: string(r.Register), Kind: fiscal.KindTicket, JET: sealed.jet(), Subject: string(r.ID),
-		Operator: p.Operator, At: now, Local: where.Location(), Total: sealed.Total, Period: string(session.ID),
+		Merchant: p.Merchant, Owner: string(sealed.Register), Kind: fiscal.KindTicket, JET: sealed.jet(), Subject: string(sealed.ID),
+		Operator: p.Operator, At: now, Local: b.where.Location(), Total: sealed.Total, Period: string(sealed.Session),
 		Body: func(fiscal.Position) ([]byte, error) { return sealed.body(), nil },
 	})
 	if problem.Is(err, "fiscal.period_closed") {
-		return Sale{}, sessionClosed(session.ID)
+		return Sale{}, sessionClosed(sealed.Session)
 	}
 	if err != nil {
 		return Sale{}, err

@@ -52,9 +52,16 @@ func (m *Manual) Now() time.Time {
 }
 
 // Set moves the clock to t and starts what became due, each in its own goroutine.
-func (m *Manual) Set(t time.Time) {
+func (m *Manual) Set(t time.Time) { m.move(func(time.Time) time.Time { return cut(t) }) }
+
+// Advance moves the clock on by d, likewise.
+func (m *Manual) Advance(d time.Duration) {
+	m.move(func(now time.Time) time.Time { return cut(now.Add(d)) })
+}
+
+func (m *Manual) move(to func(now time.Time) time.Time) {
 	m.mu.Lock()
-	m.now = cut(t)
+	m.now = to(m.now)
 	var due []func()
 	kept := m.timers[:0]
 	for _, timer := range m.timers {
@@ -71,13 +78,15 @@ func (m *Manual) Set(t time.Time) {
 	}
 }
 
-// Advance moves the clock on by d.
-func (m *Manual) Advance(d time.Duration) { m.Set(m.Now().Add(d)) }
-
+// AfterFunc calls f when the clock has been moved by d; at once where d is not positive.
 func (m *Manual) AfterFunc(d time.Duration, f func()) Timer {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	t := &manualTimer{clock: m, at: m.now.Add(d), f: f}
+	if d <= 0 {
+		go f()
+		return t
+	}
 	m.timers = append(m.timers, t)
 	return t
 }

@@ -100,15 +100,15 @@ func (p *proxy) serve(client, server net.Conn) {
 		}
 	}()
 	defer end()
-	if err := forward(client, server, 0); err != nil { // the startup message has no type
-		return
-	}
+	var waiting []byte // sent together, so that a cut connection leaves nothing half done
+	kind, err := byte(0), error(nil)
 	for {
-		var kind [1]byte
-		if _, err := io.ReadFull(client, kind[:]); err != nil {
+		if waiting, err = message(client, waiting, kind); err != nil {
 			return
 		}
-		if kind[0] == 'S' || kind[0] == 'Q' { // Sync or a simple query: the client waits for an answer
+		switch kind {
+		case 'P', 'B', 'D', 'E', 'C': // Parse, Bind, Describe, Execute, Close: nobody waits yet
+		case 'S', 'Q': // Sync, a simple query: now the client waits
 			p.trips.Add(1)
 			switch p.cut.Swap(pass) {
 			case cutBefore:
@@ -116,28 +116,33 @@ func (p *proxy) serve(client, server net.Conn) {
 			case cutAfter:
 				silent.Store(true)
 			}
+			fallthrough
+		default:
+			if _, err := server.Write(waiting); err != nil {
+				return
+			}
+			waiting = waiting[:0]
 		}
-		if err := forward(client, server, kind[0]); err != nil {
+		var next [1]byte
+		if _, err := io.ReadFull(client, next[:]); err != nil {
 			return
 		}
+		kind = next[0]
 	}
 }
 
-// forward copies one message.
-func forward(from io.Reader, to io.Writer, kind byte) error {
+// message reads one message and puts it behind those before; the first one of a
+// connection has no kind.
+func message(from io.Reader, before []byte, kind byte) ([]byte, error) {
 	var size [4]byte
 	if _, err := io.ReadFull(from, size[:]); err != nil {
-		return err
+		return nil, err
 	}
-	message := make([]byte, 0, 512)
 	if kind != 0 {
-		message = append(message, kind)
+		before = append(before, kind)
 	}
-	message = append(message, size[:]...)
+	before = append(before, size[:]...)
 	body := make([]byte, binary.BigEndian.Uint32(size[:])-4)
-	if _, err := io.ReadFull(from, body); err != nil {
-		return err
-	}
-	_, err := to.Write(append(message, body...))
-	return err
+	_, err := io.ReadFull(from, body)
+	return append(before, body...), err
 }

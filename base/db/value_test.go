@@ -14,7 +14,7 @@ import (
 type (
 	name  string
 	count int64
-	flag  bool
+	yesno bool
 	octet []byte
 )
 
@@ -30,11 +30,11 @@ func TestValuesOfEveryKindComeBack(t *testing.T) {
 	}{
 		{"basic", []any{int64(42), true, []byte{0, 1, 255}, "a\x01b"}},
 		{"int", []any{42, false, []byte{}, ""}},
-		{"named", []any{count(42), flag(true), octet{1}, name("été")}},
+		{"named", []any{count(42), yesno(true), octet{1}, name("été")}},
 		{"pointers", []any{&number, &yes, &[]byte{9}, &text}},
 		{"nil", []any{nil, nil, nil, nil}},
 		{"nil pointers", []any{(*int64)(nil), (*bool)(nil), []byte(nil), (*string)(nil)}},
-		{"named nil", []any{(*count)(nil), (*flag)(nil), octet(nil), (*name)(nil)}},
+		{"named nil", []any{(*count)(nil), (*yesno)(nil), octet(nil), (*name)(nil)}},
 		{"time", []any{at, true, []byte{1}, "t"}},
 		{"time pointer", []any{&at, true, []byte{1}, "t"}},
 		{"nil time", []any{(*time.Time)(nil), true, []byte{1}, "t"}},
@@ -95,7 +95,7 @@ func asBool(v any) *bool {
 	switch v := v.(type) {
 	case bool:
 		b = v
-	case flag:
+	case yesno:
 		b = bool(v)
 	case *bool:
 		return v
@@ -147,7 +147,7 @@ func TestScanIntoEveryKind(t *testing.T) {
 			at  time.Time
 			pat *time.Time
 			b   bool
-			f   flag
+			f   yesno
 			o   octet
 			pb  *[]byte
 			n   name

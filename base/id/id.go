@@ -107,14 +107,18 @@ type counter struct {
 // sequence is the only state: RFC 9562 §6.2 method 1 needs a counter per process.
 var sequence counter
 
+// maxAhead is how many milliseconds the counter may run ahead of the clock: a
+// clock that was set back further, as replay sets it, is followed.
+const maxAhead = 1000
+
 func (c *counter) next(ms int64) tick {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
-	case ms != c.last.ms:
+	case ms > c.last.ms || c.last.ms-ms > maxAhead:
 		c.last = tick{ms: ms}
 	case c.last.count == 0x0fff:
-		c.last = tick{ms: ms + 1}
+		c.last = tick{ms: c.last.ms + 1}
 	default:
 		c.last.count++
 	}

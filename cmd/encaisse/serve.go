@@ -13,6 +13,7 @@ import (
 	"encaisse/base/clock"
 	"encaisse/base/i18n"
 	"encaisse/base/job"
+	"encaisse/fiscal"
 	"encaisse/front/api"
 	"encaisse/merchant"
 	"encaisse/sale"
@@ -53,8 +54,8 @@ func (h *house) serve(ctx context.Context, listen string, ready func(url string)
 		return fmt.Errorf("listen on %s: %w", listen, err)
 	}
 	door, err := api.New(api.Doors{
-		DB: h.db, Gate: h.gate, Merchants: h.merchants, Catalog: h.catalog, Sales: h.sales, Events: h.events,
-		Catalogue: catalogue, Clock: h.clock, Log: h.log, Software: version,
+		Gate: h.gate, Merchants: h.merchants, Catalog: h.catalog, Sales: h.sales, Events: h.events,
+		Journal: fiscal.NewReader(h.db), Catalogue: catalogue, Clock: h.clock, Log: h.log, Software: version,
 	})
 	if err != nil {
 		listener.Close()

@@ -55,22 +55,22 @@ const introduction = `The HTTP API of Encaisse: JSON over REST.
 	"**Bearer**: `Authorization: Bearer` with an API key or the token of a session."
 
 // generalCodes are the problems that any operation may answer with.
-func generalCodes() refusals {
-	return refusals{
-		400: {"request.json", "request.too_deep", "request.not_utf8", "request.body_missing", "request.body_unreadable"},
-		401: {"access.bearer"},
-		403: {"access.forbidden", "request.cross_origin"},
-		404: {"request.no_route"},
-		405: {"request.method"},
-		413: {"request.too_large", "request.too_many_values"},
-		415: {"request.media_type"},
-		422: {
+func generalCodes() map[string][]string {
+	return map[string][]string{
+		"400": {"request.json", "request.too_deep", "request.not_utf8", "request.body_missing", "request.body_unreadable"},
+		"401": {"access.bearer"},
+		"403": {"access.forbidden", "request.cross_origin"},
+		"404": {"request.no_route"},
+		"405": {"request.method"},
+		"413": {"request.too_large", "request.too_many_values"},
+		"415": {"request.media_type"},
+		"422": {
 			"request.required", "request.unknown", "request.duplicate", "request.object", "request.list", "request.string", "request.integer",
 			"request.boolean", "request.text", "request.value", "request.enum", "request.minimum", "request.maximum", "request.too_short", "request.too_long",
 			"id.malformed", "money.fraction", "money.malformed", "money.overflow", "money.quantity", "money.unknown_currency", "money.unknown_field",
 		},
-		500: {"internal"},
-		503: {"db.unavailable", "request.cancelled"},
+		"500": {"internal"},
+		"503": {"db.unavailable", "request.cancelled"},
 	}
 }
 

@@ -31,7 +31,7 @@ type articleBody struct {
 	ID        id.Article    `json:"id"`
 	Reference string        `json:"reference" example:"BAG-01"`
 	Name      string        `json:"name" example:"Baguette tradition"`
-	Category  *id.Category  `json:"category" doc:"null: none."`
+	Category  *id.Category  `json:"category" nullable:"true" doc:"null: none."`
 	Nature    string        `json:"nature" enum:"goods,service"`
 	VAT       int64         `json:"vat_bp" example:"550"`
 	Price     *money.Amount `json:"price,omitempty" doc:"Tax included; left out: asked at the till."`
@@ -58,7 +58,7 @@ func orNone[S ~string](s S) *S {
 
 type articlesPageBody struct {
 	Articles []articleBody `json:"articles" nullable:"false" doc:"By name, case and accents aside."`
-	Next     *id.Article   `json:"next" doc:"Give it as after for the page that follows; null: this was the last."`
+	Next     *id.Article   `json:"next" nullable:"true" doc:"Give it as after for the page that follows; null: this was the last."`
 }
 
 type pricesBody struct {

@@ -66,7 +66,7 @@ type closingBody struct {
 	Kind         string          `json:"kind" enum:"z,day"`
 	Number       int64           `json:"number" doc:"Without hole per register and kind." example:"612"`
 	BusinessDate string          `json:"business_date" format:"date" example:"2026-11-22"`
-	Session      *id.Session     `json:"session_id" doc:"Of a Z."`
+	Session      *id.Session     `json:"session_id" nullable:"true" doc:"Of a Z; null for a day."`
 	ClosedAt     string          `json:"closed_at" format:"date-time" example:"2026-11-22T19:05:12.480Z"`
 	Operator     int64           `json:"operator"`
 	Figures      *closingFigures `json:"figures,omitempty" doc:"Left out for those who may not see everybody's turnover."`
@@ -112,7 +112,7 @@ func (a *API) closings() {
 		guard: needs(access.TillClose), creates: true, example: closingRequest{Kind: sale.Z, Counted: amount(1340_00)},
 		refuses: refusals{
 			404: {"merchant.register_not_found"},
-			409: {"sale.register_closed", "sale.session_closed", "sale.session_open", "sale.day_closed", "sale.day_running", "sale.other_content"},
+			409: {"sale.register_closed", "sale.session_closed", "sale.session_open", "sale.day_closed", "sale.other_content"},
 			422: {"sale.closing_kind", "sale.closing_count", "sale.amount_range", "sale.currency", "sale.date", "sale.date_future"},
 			503: {"fiscal.clock_back", "fiscal.key_unavailable"},
 		},

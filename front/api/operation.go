@@ -16,7 +16,8 @@ import (
 const (
 	jsonType    = "application/json"
 	bearerName  = "bearer"
-	codesKey    = "x-codes"      // the problem codes of an answer
+	codesKey    = "x-codes" // the problem codes of an answer
+	generalKey  = "x-general-codes"
 	accessKey   = "x-permission" // what the role of the bearer must have
 	accessOwn   = "own"          // no permission: it is about the bearer alone
 	accessOpen  = "public"       // no bearer either
@@ -71,7 +72,7 @@ func (g guard) mark(op *huma.Operation) {
 
 // add registers an operation. An error of handle is answered as a problem.
 func add[I, O any](a *API, row operation, handle func(ctx context.Context, p access.Principal, in *I) (*O, error)) {
-	a.guards[row.id] = row.guard
+	a.guards[row.id], a.order = row.guard, append(a.order, row.id)
 	planBody[I](a)
 	op := row.describe(a)
 	huma.Register(a.huma, op, func(ctx context.Context, in *I) (*O, error) {

@@ -222,7 +222,7 @@ type trailEntryBody struct {
 
 type trailBody struct {
 	Entries []trailEntryBody `json:"entries" nullable:"false"`
-	Next    *id.Audit        `json:"next" doc:"Give it as after for the page that follows; null: this was the last."`
+	Next    *id.Audit        `json:"next" nullable:"true" doc:"Give it as after for the page that follows; null: this was the last."`
 }
 
 func (a *API) getTrail(ctx context.Context, p access.Principal, in *trailInput) (*answer[trailBody], error) {

@@ -28,7 +28,7 @@ type lineRequest struct {
 	Label     string            `json:"label,omitempty" maxLength:"200" doc:"Of a line typed by hand." example:"Baguette"`
 	Rate      *money.Rate       `json:"vat_bp,omitempty" doc:"VAT of a line typed by hand, in basis points: 550 is 5.5 %." example:"550"`
 	Nature    string            `json:"nature,omitempty" enum:"goods,service" default:"goods" doc:"Of a line typed by hand."`
-	Quantity  *money.Quantity   `json:"quantity,omitempty" default:"1" doc:"A decimal string of at most three decimals. Negative: returned."`
+	Quantity  *money.Quantity   `json:"quantity,omitempty" doc:"A decimal string of at most three decimals; left out: 1. Negative: returned."`
 	Unit      *money.Amount     `json:"unit_price,omitempty" doc:"Tax included; left out: the catalogue's."`
 	Reduction *reductionRequest `json:"reduction,omitempty" doc:"Taken off this line."`
 }
@@ -130,7 +130,7 @@ type tenderBody struct {
 
 type salesPageBody struct {
 	Sales []SaleSummary `json:"sales" nullable:"false" doc:"Newest first."`
-	Next  *id.Sale      `json:"next" doc:"Give it as before for the page that follows; null: this was the last."`
+	Next  *id.Sale      `json:"next" nullable:"true" doc:"Give it as before for the page that follows; null: this was the last."`
 }
 
 func summaryOf(s *sale.Sale) SaleSummary {

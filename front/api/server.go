@@ -71,6 +71,7 @@ type API struct {
 
 	// Made while operations are registered, and only read afterwards.
 	guards  map[string]guard // by operation
+	order   []string         // of the operations in the documentation
 	plans   map[reflect.Type]*plan
 	parsers map[reflect.Type]func(string) error // of identifiers
 }
@@ -141,7 +142,8 @@ func (a *API) config() huma.Config {
 				Title: titleOfAPI, Version: versionOfAPI, Description: introduction,
 				License: &huma.License{Name: "Apache-2.0", Identifier: "Apache-2.0"},
 			},
-			Tags: tagList(),
+			Tags:       tagList(),
+			Extensions: map[string]any{generalKey: generalCodes()},
 			Components: &huma.Components{
 				Schemas: a.registry,
 				SecuritySchemes: map[string]*huma.SecurityScheme{

@@ -25,8 +25,8 @@ type signedInBody struct {
 // meBody is who bears the session or the key.
 type meBody struct {
 	Merchant    id.Merchant `json:"merchant_id"`
-	Person      *id.Person  `json:"person_id" doc:"null: a program."`
-	Key         *id.Key     `json:"key_id" doc:"null: a person."`
+	Person      *id.Person  `json:"person_id" nullable:"true" doc:"null: a program."`
+	Key         *id.Key     `json:"key_id" nullable:"true" doc:"null: a person."`
 	Operator    int64       `json:"operator" doc:"The person's number, on tickets and in the journal; 0: a program." example:"2"`
 	Name        string      `json:"name" example:"Camille Petit"`
 	Role        string      `json:"role" enum:"administrator,manager,user"`
