@@ -25,12 +25,11 @@ const (
 
 // Types of event.
 const (
-	SaleSealed     = "sale.sealed"
-	SessionOpened  = "session.opened"
-	SessionClosed  = "session.closed"
-	DayClosed      = "day.closed"
-	CashMoved      = "cash.moved"
-	ArticleChanged = "article.changed"
+	SaleSealed    = "sale.sealed"
+	SessionOpened = "session.opened"
+	SessionClosed = "session.closed"
+	DayClosed     = "day.closed"
+	CashMoved     = "cash.moved"
 )
 
 // Event is one thing that happened. Data is a small JSON object; the whole is

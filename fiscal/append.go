@@ -23,7 +23,7 @@ type Entry struct {
 	JET      int
 	Subject  string
 	Operator int64
-	At       time.Time      // zero: the journal's clock
+	At       time.Time      // zero: now, read once the chain is locked; set for history alone
 	Local    *time.Location // the site's zone
 	Total    int64          // what a ticket adds to the perpetual totals, minor units
 	Period   string         // the till session that must be open; empty: none asked

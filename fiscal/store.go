@@ -47,12 +47,11 @@ func scanChain(row scanning, m id.Merchant) (*chain, error) {
 	return c, err
 }
 
-// lockChain takes the chain row for this transaction. Naming the period in the
-// UPDATE is the guard: a session that was closed meanwhile matches no row.
+// lockChain takes the chain row for this transaction. Naming the period is the
+// guard: once the row is locked, a session that was closed meanwhile matches none.
 func lockChain(tx *db.Tx, e Entry) (*chain, error) {
-	row := tx.QueryRow(`UPDATE fiscal_chain SET seq = seq
-		WHERE merchant_id = $1 AND owner_id = $2 AND (period = $3 OR $3 = '')
-		RETURNING `+chainColumns, e.Merchant, e.Owner, e.Period)
+	row := tx.LockRow(`SELECT `+chainColumns+` FROM fiscal_chain
+		WHERE merchant_id = $1 AND owner_id = $2 AND (period = $3 OR $3 = '')`, e.Merchant, e.Owner, e.Period)
 	c, err := scanChain(row, e.Merchant)
 	if errors.Is(err, db.ErrNone) {
 		return nil, problem.New(problem.Conflict, "fiscal.period_closed")

@@ -54,7 +54,7 @@ func (m *Merchants) AddRegister(tx *db.Tx, now time.Time, merchant id.Merchant, 
 		if !errors.Is(err, db.ErrNone) {
 			return r, err
 		}
-		there, _, err := m.readRegister(tx, merchant, r.ID)
+		there, _, err := m.RegisterIn(tx, merchant, r.ID)
 		switch {
 		case problem.Is(err, "merchant.register_not_found"): // the number was taken meanwhile
 			continue
@@ -84,7 +84,7 @@ func (m *Merchants) RenameSite(tx *db.Tx, merchant id.Merchant, site id.Site, na
 // RenameRegister gives a register another name and returns it before and
 // after. Problems merchant.name, merchant.register_not_found.
 func (m *Merchants) RenameRegister(tx *db.Tx, merchant id.Merchant, register id.Register, name string) (before, after Register, err error) {
-	if before, _, err = m.readRegister(tx, merchant, register); err != nil {
+	if before, _, err = m.RegisterIn(tx, merchant, register); err != nil {
 		return before, after, err
 	}
 	after = before

@@ -129,7 +129,7 @@ func (m *Merchants) Registers(ctx context.Context, merchant id.Merchant) (regist
 // RegisterByID reads one register and its site. Problem merchant.register_not_found.
 func (m *Merchants) RegisterByID(ctx context.Context, merchant id.Merchant, register id.Register) (found Register, site Site, err error) {
 	err = m.db.Read(ctx, func(tx *db.Tx) (err error) {
-		found, site, err = m.readRegister(tx, merchant, register)
+		found, site, err = m.RegisterIn(tx, merchant, register)
 		return err
 	})
 	return found, site, err
@@ -138,7 +138,12 @@ func (m *Merchants) RegisterByID(ctx context.Context, merchant id.Merchant, regi
 // RegisterIn reads a register and its site with one query, for a sale. Problem
 // merchant.register_not_found.
 func (m *Merchants) RegisterIn(tx *db.Tx, merchant id.Merchant, register id.Register) (Register, Site, error) {
-	return m.readRegister(tx, merchant, register)
+	var place Place
+	m.queueRegister(tx, merchant, register, &place)
+	if err := tx.Flush(); err != nil {
+		return Register{}, Site{}, err
+	}
+	return place.Register, place.Site, place.Err()
 }
 
 // zone finds a time zone by its IANA name. Problem merchant.zone.

@@ -103,16 +103,20 @@ func readRegisters(tx *db.Tx, merchant id.Merchant) ([]Register, error) {
 	return registers, rows.Err()
 }
 
-func (m *Merchants) readRegister(tx *db.Tx, merchant id.Merchant, register id.Register) (Register, Site, error) {
-	r, s := Register{Merchant: merchant}, Site{Merchant: merchant}
-	err := tx.QueryRow(`SELECT `+registerColumns+`, `+siteColumns+`
+func (m *Merchants) queueRegister(tx *db.Tx, merchant id.Merchant, register id.Register, place *Place) {
+	*place = Place{Register: Register{Merchant: merchant}, Site: Site{Merchant: merchant}}
+	tx.QueueQuery(func(rows *db.Rows) (err error) {
+		if place.found = rows.Next(); !place.found {
+			return rows.Err()
+		}
+		if err := rows.Scan(append(place.Register.fields(), place.Site.fields()...)...); err != nil {
+			return err
+		}
+		place.Site.location, err = m.zone(place.Site.Zone)
+		return err
+	}, `SELECT `+registerColumns+`, `+siteColumns+`
 		FROM register r JOIN site s ON s.merchant_id = r.merchant_id AND s.site_id = r.site_id
-		WHERE r.merchant_id = $1 AND r.register_id = $2`, merchant, register).Scan(append(r.fields(), s.fields()...)...)
-	if err != nil {
-		return r, s, missing(err, "merchant.register_not_found")
-	}
-	s.location, err = m.zone(s.Zone)
-	return r, s, err
+		WHERE r.merchant_id = $1 AND r.register_id = $2`, merchant, register)
 }
 
 func updateRegisterName(tx *db.Tx, r Register) error {

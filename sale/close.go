@@ -25,7 +25,7 @@ func (s *Sales) X(ctx context.Context, p access.Principal, register id.Register)
 		if _, _, err = s.merchants.RegisterIn(tx, p.Merchant, register); err != nil {
 			return err
 		}
-		if session, err = openSession(tx, p.Merchant, register, ""); err != nil {
+		if session, err = openSession(tx, p.Merchant, register); err != nil {
 			return err
 		}
 		t, err = sessionTotals(tx, session)
@@ -99,7 +99,7 @@ func (s *Sales) closeSession(tx *db.Tx, p access.Principal, r ClosingRequest) (C
 	if err != nil {
 		return Closing{}, err
 	}
-	session, err := openSession(tx, p.Merchant, r.Register, "")
+	session, err := openSession(tx, p.Merchant, r.Register)
 	if err != nil {
 		return Closing{}, err
 	}
@@ -113,7 +113,7 @@ func (s *Sales) closeSession(tx *db.Tx, p access.Principal, r ClosingRequest) (C
 	closed := ""
 	_, err = s.journal.Append(tx, fiscal.Entry{
 		Merchant: p.Merchant, Owner: string(r.Register), Kind: fiscal.KindZ, JET: fiscal.JETClosing, Subject: string(r.ID),
-		Operator: p.Operator, At: s.clock.Now(), Local: where.Location(), Period: string(session.ID), Then: &closed,
+		Operator: p.Operator, Local: where.Location(), Period: string(session.ID), Then: &closed,
 		Body: func(at fiscal.Position) (_ []byte, err error) {
 			if z.Totals, err = sessionTotals(tx, session); err != nil {
 				return nil, err
@@ -184,8 +184,7 @@ func (s *Sales) closeDay(tx *db.Tx, p access.Principal, r ClosingRequest) (Closi
 	if err != nil {
 		return Closing{}, err
 	}
-	now := s.clock.Now()
-	if err := checkDate(r.BusinessDate, merchant.BusinessDate(where, now)); err != nil {
+	if err := checkDate(r.BusinessDate, merchant.BusinessDate(where, s.clock.Now())); err != nil {
 		return Closing{}, err
 	}
 	z := Closing{
@@ -194,7 +193,7 @@ func (s *Sales) closeDay(tx *db.Tx, p access.Principal, r ClosingRequest) (Closi
 	}
 	_, err = s.journal.Append(tx, fiscal.Entry{
 		Merchant: p.Merchant, Owner: string(r.Register), Kind: fiscal.KindDay, JET: fiscal.JETClosing, Subject: string(r.ID),
-		Operator: p.Operator, At: now, Local: where.Location(),
+		Operator: p.Operator, Local: where.Location(),
 		Body: func(at fiscal.Position) (_ []byte, err error) {
 			z.stand(at)
 			if err := sumDay(tx, &z, at); err != nil {

@@ -57,7 +57,7 @@ func (s *Sales) Session(ctx context.Context, p access.Principal, register id.Reg
 		if _, _, err = s.merchants.RegisterIn(tx, p.Merchant, register); err != nil {
 			return err
 		}
-		found, err = openSession(tx, p.Merchant, register, "")
+		found, err = openSession(tx, p.Merchant, register)
 		return err
 	})
 	return found, err

@@ -3,7 +3,6 @@ package sale
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -49,10 +48,12 @@ func (s *Sales) put(ctx context.Context, p access.Principal, r Request) (sealed 
 	var known *Sale
 	var b basis
 	err = s.db.Read(ctx, func(tx *db.Tx) (err error) {
-		if known, err = findSale(tx, p.Merchant, r.ID); err != nil || known != nil {
-			return err
-		}
+		known = nil
+		queueSale(tx, p.Merchant, r.ID, &known)
 		b, err = s.basis(tx, p.Merchant, merchant.Till, r.Register, r.Session, r.articles())
+		if known != nil { // then nothing else matters
+			return readParts(tx, p.Merchant, map[id.Sale]*Sale{r.ID: known}, `sale_id = $2`, r.ID)
+		}
 		return err
 	})
 	hash := r.hash()
@@ -69,7 +70,7 @@ func (s *Sales) put(ctx context.Context, p access.Principal, r Request) (sealed 
 		return Sale{}, false, err
 	}
 	err = s.db.Write(ctx, func(tx *db.Tx) (err error) {
-		sealed, err = s.seal(tx, p, priced, hash, b, s.clock.Now())
+		sealed, err = s.seal(tx, p, priced, hash, b, time.Time{})
 		return err
 	})
 	return sealed, err == nil, err
@@ -84,40 +85,41 @@ type basis struct {
 
 // basis reads it, for a register of the kind that the caller sells on.
 func (s *Sales) basis(tx *db.Tx, m id.Merchant, kind merchant.Kind, register id.Register, session id.Session, articles []id.Article) (b basis, err error) {
-	r, where, err := s.merchants.RegisterIn(tx, m, register)
+	var place merchant.Place
+	var found *Session
+	s.merchants.QueueRegister(tx, m, register, &place)
+	if session == "" {
+		queueOpenSession(tx, m, register, &found)
+	} else {
+		queueSession(tx, m, session, &found)
+	}
+	b.articles, err = catalog.ForSale(tx, m, articles) // sends what is queued
 	switch {
-	case err != nil:
+	case err != nil && !problem.Is(err, "catalog.not_for_sale"):
 		return b, err
-	case r.Kind != kind && kind == merchant.Till:
+	case place.Err() != nil:
+		return b, place.Err()
+	case place.Register.Kind != kind && kind == merchant.Till:
 		return b, problem.New(problem.Conflict, "sale.history_register").At("register_id")
-	case r.Kind != kind:
+	case place.Register.Kind != kind:
 		return b, problem.New(problem.Conflict, "sale.not_history").At("register_id")
 	}
-	b.where = where
-	if b.session, err = openSession(tx, m, register, session); err != nil {
-		return b, err
+	if refused := mayJoin(found, register, session); refused != nil {
+		return b, refused
 	}
-	b.articles, err = catalog.ForSale(tx, m, articles)
+	b.where, b.session = place.Site, *found
 	return b, err
 }
 
-func findSale(tx *db.Tx, m id.Merchant, saleID id.Sale) (*Sale, error) {
-	known, err := readSale(tx, m, saleID)
-	if errors.Is(err, db.ErrNone) {
-		return nil, nil
-	}
-	return &known, err
-}
-
 // seal is the one path from a priced basket to a sealed sale, at the counter and
-// in an import.
-func (s *Sales) seal(tx *db.Tx, p access.Principal, priced Sale, hash []byte, b basis, now time.Time) (Sale, error) {
+// in an import, which says at what time.
+func (s *Sales) seal(tx *db.Tx, p access.Principal, priced Sale, hash []byte, b basis, at time.Time) (Sale, error) {
 	sealed := priced
 	sealed.Merchant, sealed.Session, sealed.BusinessDate = p.Merchant, b.session.ID, b.session.BusinessDate
 	sealed.Operator, sealed.requestHash = p.Operator, hash
 	position, err := s.journal.Append(tx, fiscal.Entry{
 		Merchant: p.Merchant, Owner: string(sealed.Register), Kind: fiscal.KindTicket, JET: sealed.jet(), Subject: string(sealed.ID),
-		Operator: p.Operator, At: now, Local: b.where.Location(), Total: sealed.Total, Period: string(sealed.Session),
+		Operator: p.Operator, At: at, Local: b.where.Location(), Total: sealed.Total, Period: string(sealed.Session),
 		Body: func(fiscal.Position) ([]byte, error) { return sealed.body(), nil },
 	})
 	if problem.Is(err, "fiscal.period_closed") {
@@ -174,24 +176,32 @@ func (r Request) blame(err error) error {
 	return join(faults)
 }
 
-// openSession finds the session a sale joins. The chain row decides in the end
-// whether it is still open: this read only names the fault early.
-func openSession(tx *db.Tx, m id.Merchant, register id.Register, asked id.Session) (Session, error) {
-	if asked == "" {
-		session, err := readOpenSession(tx, m, register)
-		if errors.Is(err, db.ErrNone) {
-			return session, problem.New(problem.Conflict, "sale.register_closed").At("register_id")
-		}
-		return session, err
+// openSession reads the register's open session. The chain row decides in the
+// end whether it is still open: this read only names the fault early.
+func openSession(tx *db.Tx, m id.Merchant, register id.Register) (Session, error) {
+	var found *Session
+	queueOpenSession(tx, m, register, &found)
+	if err := tx.Flush(); err != nil {
+		return Session{}, err
 	}
-	session, err := readSession(tx, m, asked)
+	if refused := mayJoin(found, register, ""); refused != nil {
+		return Session{}, refused
+	}
+	return *found, nil
+}
+
+// mayJoin refuses a session that a record of the register cannot join: the one
+// that was asked for, or with asked empty the open one.
+func mayJoin(found *Session, register id.Register, asked id.Session) error {
 	switch {
-	case errors.Is(err, db.ErrNone), err == nil && session.Register != register:
-		return session, problem.New(problem.Invalid, "sale.session_unknown").At("session_id")
-	case err == nil && !session.Open:
-		return session, sessionClosed(asked)
+	case found == nil && asked == "":
+		return problem.New(problem.Conflict, "sale.register_closed").At("register_id")
+	case found == nil || found.Register != register:
+		return problem.New(problem.Invalid, "sale.session_unknown").At("session_id")
+	case !found.Open:
+		return sessionClosed(found.ID)
 	}
-	return session, err
+	return nil
 }
 
 func sessionClosed(session id.Session) error {

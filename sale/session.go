@@ -83,7 +83,7 @@ func (s *Sales) open(tx *db.Tx, p access.Principal, o Opening) (Session, bool, e
 	then := string(o.ID)
 	position, err := s.journal.Append(tx, fiscal.Entry{
 		Merchant: p.Merchant, Owner: string(o.Register), Kind: fiscal.KindEvent, JET: fiscal.JETStart, Subject: string(o.ID),
-		Operator: p.Operator, At: now, Local: where.Location(), Then: &then,
+		Operator: p.Operator, Local: where.Location(), Then: &then,
 		Body: func(at fiscal.Position) ([]byte, error) {
 			if err := dayOpen(tx, session); err != nil {
 				return nil, err
@@ -179,7 +179,7 @@ func (s *Sales) move(tx *db.Tx, p access.Principal, r MovementRequest) (Movement
 	if err != nil {
 		return known, false, err
 	}
-	session, err := openSession(tx, p.Merchant, r.Register, "")
+	session, err := openSession(tx, p.Merchant, r.Register)
 	if err != nil {
 		return known, false, err
 	}
@@ -192,7 +192,7 @@ func (s *Sales) move(tx *db.Tx, p access.Principal, r MovementRequest) (Movement
 	}
 	position, err := s.journal.Append(tx, fiscal.Entry{
 		Merchant: p.Merchant, Owner: string(r.Register), Kind: fiscal.KindEvent, Subject: string(r.ID),
-		Operator: p.Operator, At: s.clock.Now(), Local: where.Location(), Period: string(session.ID), Body: m.moved(),
+		Operator: p.Operator, Local: where.Location(), Period: string(session.ID), Body: m.moved(),
 	})
 	if problem.Is(err, "fiscal.period_closed") {
 		return m, false, sessionClosed(session.ID)

@@ -53,6 +53,18 @@ func readSale(tx *db.Tx, m id.Merchant, saleID id.Sale) (Sale, error) {
 	return s, readParts(tx, m, one, `sale_id = $2`, s.ID)
 }
 
+// queueSale reads one sale without its parts; known stays nil when there is none.
+func queueSale(tx *db.Tx, m id.Merchant, saleID id.Sale, known **Sale) {
+	tx.QueueQuery(func(rows *db.Rows) error {
+		if !rows.Next() {
+			return rows.Err()
+		}
+		s, err := scanSale(rows, m)
+		*known = &s
+		return err
+	}, `SELECT `+saleColumns+` FROM sale WHERE merchant_id = $1 AND sale_id = $2`, m, saleID)
+}
+
 // readNumbers reads the sales of a register with numbers from first to last, whole, in order.
 func readNumbers(tx *db.Tx, m id.Merchant, register id.Register, first, last int64) ([]Sale, error) {
 	rows := tx.Query(`SELECT `+saleColumns+` FROM sale
@@ -159,6 +171,27 @@ func readOpenSession(tx *db.Tx, m id.Merchant, register id.Register) (Session, e
 func readSession(tx *db.Tx, m id.Merchant, session id.Session) (Session, error) {
 	return scanSession(tx.QueryRow(`SELECT `+sessionColumns+` FROM till_session
 		WHERE merchant_id = $1 AND session_id = $2`, m, session), m)
+}
+
+// queueSession and queueOpenSession leave found nil when there is none.
+func queueSession(tx *db.Tx, m id.Merchant, session id.Session, found **Session) {
+	queueSessionBy(tx, m, found, `session_id = $2`, session)
+}
+
+func queueOpenSession(tx *db.Tx, m id.Merchant, register id.Register, found **Session) {
+	queueSessionBy(tx, m, found, `register_id = $2 AND state = 'open'`, register)
+}
+
+func queueSessionBy(tx *db.Tx, m id.Merchant, found **Session, condition string, key any) {
+	*found = nil
+	tx.QueueQuery(func(rows *db.Rows) error {
+		if !rows.Next() {
+			return rows.Err()
+		}
+		s, err := scanSession(rows, m)
+		*found = &s
+		return err
+	}, `SELECT `+sessionColumns+` FROM till_session WHERE merchant_id = $1 AND `+condition, m, key)
 }
 
 func insertSession(tx *db.Tx, s Session) {

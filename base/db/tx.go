@@ -146,6 +146,17 @@ func (t *Tx) QueryRow(query string, args ...any) *Row {
 	return row
 }
 
+// LockRow is QueryRow for the one row that query finds and this transaction is
+// about to change: until it ends nobody else changes it. query is a plain SELECT
+// of one table; its condition holds for the row as it is once it is locked. On
+// SQLite the writer is alone, so reading is enough; PostgreSQL is told.
+func (t *Tx) LockRow(query string, args ...any) *Row {
+	if t.lite == nil {
+		query += " FOR UPDATE"
+	}
+	return t.QueryRow(query, args...)
+}
+
 func (t *Tx) start(rows *Rows, query string, args []any) {
 	var err error
 	if t.lite != nil {

@@ -138,19 +138,21 @@ func (w *writer) finish() error {
 func (w *writer) answer(lost error) {
 	writes := int64(0)
 	for _, r := range w.group {
-		switch {
-		case r.gone:
-			continue
-		case r.err == nil && lost != nil:
+		if r.err == nil && lost != nil {
 			r.err = translate(lost)
-		case r.err == nil:
+		}
+		if r.err == nil && !r.gone {
 			writes++
 		}
-		r.words <- wordAnswer
 	}
-	if writes > 0 {
+	if writes > 0 { // before anybody is answered: who asks then finds itself counted
 		w.db.count.commits.Add(1)
 		w.db.count.writes.Add(writes)
+	}
+	for _, r := range w.group {
+		if !r.gone {
+			r.words <- wordAnswer
+		}
 	}
 }
 

@@ -22,6 +22,7 @@ import (
 const (
 	numberEvery     = 200 * time.Millisecond // how soon after its commit an event is numbered
 	checkpointEvery = time.Hour
+	pruneEvery      = time.Hour        // old sign-in tries and sessions
 	watchEvery      = 10 * time.Second // how often the wall clock is held against the monotonic one
 	drainTime       = 10 * time.Second // what requests under way have to end in at a stop
 )
@@ -90,6 +91,7 @@ func (h *house) start(ctx context.Context, running *sync.WaitGroup) {
 	running.Go(func() { h.jobs.Run(ctx) })
 	running.Go(func() { h.every(ctx, numberEvery, "number events", h.numberEvents) })
 	running.Go(func() { h.every(ctx, checkpointEvery, "write checkpoints", h.writeCheckpoints) })
+	running.Go(func() { h.every(ctx, pruneEvery, "prune sessions", h.prune) })
 	running.Go(func() { h.every(ctx, watchEvery, "watch the clock", h.clockWatch()) })
 }
 
@@ -112,6 +114,11 @@ func (h *house) every(ctx context.Context, pause time.Duration, name string, tas
 
 func (h *house) numberEvents(ctx context.Context) error {
 	_, err := h.events.Number(ctx)
+	return err
+}
+
+func (h *house) prune(ctx context.Context) error {
+	_, err := h.gate.Prune(ctx)
 	return err
 }
 

@@ -49,6 +49,16 @@ func (c *call) Context() context.Context { return c.ctx }
 // SetReadDeadline does nothing: the frame has read the body, within limits of its own.
 func (c *call) SetReadDeadline(time.Time) error { return nil }
 
+// Header is a header of the request. That of the media type was checked at the door,
+// in whatever case it is written; huma, which minds the case, takes what is left out
+// for JSON.
+func (c *call) Header(name string) string {
+	if name == "Content-Type" {
+		return ""
+	}
+	return c.humaContext.Header(name)
+}
+
 // SetStatus answers, unless a problem has been answered.
 func (c *call) SetStatus(status int) {
 	if !c.answered {

@@ -47,6 +47,10 @@ func (a *API) imports() {
 			422: {
 				"catalog.import_rejected", "catalog.import_empty", "catalog.import_encoding", "catalog.import_columns", "catalog.import_column_twice",
 				"catalog.import_too_many_columns",
+				"catalog.cell", "catalog.changed_meanwhile", "catalog.ean", "catalog.ean_taken", "catalog.line_columns", "catalog.line_duplicate",
+				"catalog.line_encoding", "catalog.line_quotes", "catalog.line_too_long", "catalog.name", "catalog.nature", "catalog.price_fraction",
+				"catalog.price_negative", "catalog.price_too_large", "catalog.price_unreadable", "catalog.reference", "catalog.vat_unknown",
+				"catalog.vat_unreadable", "catalog.category_name",
 			},
 			413: {"catalog.import_too_large", "catalog.import_too_many_lines"},
 		},

@@ -85,7 +85,11 @@ var unmarshalers = reflect.TypeFor[json.Unmarshaler]()
 
 // planOf makes the plan of t. It panics on a type no body of ours has.
 func (a *API) planOf(t reflect.Type) *plan {
+	if known := a.plans[t]; known != nil {
+		return known
+	}
 	p := &plan{of: t}
+	a.plans[t] = p // before its fields: a type may hold itself
 	switch {
 	case reflect.PointerTo(t).Implements(unmarshalers) && t.Kind() != reflect.Pointer:
 		p.kind = custom
@@ -160,12 +164,7 @@ func (b *body[T]) decode(a *API, data []byte) {
 	b.err = a.plans[reflect.TypeFor[T]()].decode(data, reflect.ValueOf(&b.value).Elem())
 }
 
-func (b *body[T]) plan(a *API) {
-	t := reflect.TypeFor[T]()
-	if a.plans[t] == nil {
-		a.plans[t] = a.planOf(t)
-	}
-}
+func (b *body[T]) plan(a *API) { a.planOf(reflect.TypeFor[T]()) }
 
 // planned is a body whatever its type.
 type planned interface {

@@ -153,6 +153,8 @@ func (a *API) config() huma.Config {
 		},
 		Formats: map[string]huma.Format{
 			jsonType: {Marshal: huma.DefaultJSONFormat.Marshal, Unmarshal: a.unmarshal},
+			// huma's name for whatever ends in +json: its own problems, which we replace.
+			"json": {Marshal: huma.DefaultJSONFormat.Marshal, Unmarshal: a.unmarshal},
 		},
 		DefaultFormat: jsonType,
 		Transformers:  []huma.Transformer{a.transform},

@@ -47,6 +47,8 @@ type world struct {
 	events *event.Log
 	api    *api.API
 	server *httptest.Server
+
+	transport http.RoundTripper // nil: the server's own client
 }
 
 // chains reads the journal as cmd lets the API read it.
@@ -230,7 +232,11 @@ func (c client) send(method, path string, content []byte, header http.Header) an
 
 func (c client) round(r *http.Request) answered {
 	c.t.Helper()
-	got, err := c.server.Client().Do(r)
+	caller := c.server.Client()
+	if c.transport != nil {
+		caller = &http.Client{Transport: c.transport}
+	}
+	got, err := caller.Do(r)
 	c.must(err)
 	defer got.Body.Close()
 	a := answered{t: c.t, asked: r.Method + " " + r.URL.Path, status: got.StatusCode, header: got.Header}

@@ -69,18 +69,18 @@ func Closed(t testing.TB, d *db.DB, register string) []Day {
 		`SELECT business_date, last_ticket - first_ticket + 1, lines, returns, net_minor
 			FROM closing WHERE register_id = $1 AND kind = 'day' ORDER BY number`,
 		`SELECT business_date, rate_bp, ttc_minor, vat_minor
-			FROM closing JOIN closing_vat v ON v.closing_id = closing.closing_id WHERE register_id = $1 AND kind = 'day'`)
+			FROM closing JOIN closing_vat v ON v.merchant_id = closing.merchant_id AND v.closing_id = closing.closing_id WHERE register_id = $1 AND kind = 'day'`)
 }
 
 // SoldDays reads the days of a register, added up from its sales alone.
 func SoldDays(t testing.TB, d *db.DB, register string) []Day {
 	t.Helper()
 	return readDays(t, d, register,
-		`SELECT business_date, COUNT(*), CAST(SUM((SELECT COUNT(*) FROM sale_line l WHERE l.sale_id = sale.sale_id)) AS BIGINT),
+		`SELECT business_date, COUNT(*), CAST(SUM((SELECT COUNT(*) FROM sale_line l WHERE l.merchant_id = sale.merchant_id AND l.sale_id = sale.sale_id)) AS BIGINT),
 			CAST(SUM(CASE WHEN total_minor < 0 THEN 1 ELSE 0 END) AS BIGINT), CAST(SUM(total_minor) AS BIGINT)
 			FROM sale WHERE register_id = $1 GROUP BY business_date ORDER BY business_date`,
 		`SELECT business_date, rate_bp, CAST(SUM(ttc_minor) AS BIGINT), CAST(SUM(vat_minor) AS BIGINT)
-			FROM sale JOIN sale_vat v ON v.sale_id = sale.sale_id WHERE register_id = $1 GROUP BY business_date, rate_bp`)
+			FROM sale JOIN sale_vat v ON v.merchant_id = sale.merchant_id AND v.sale_id = sale.sale_id WHERE register_id = $1 GROUP BY business_date, rate_bp`)
 }
 
 func readDays(t testing.TB, d *db.DB, register, totals, rates string) (days []Day) {

@@ -98,7 +98,10 @@ type Basket struct {
 // NewBasket asks for lines typed by hand, paid in cash to the cent. Lines are
 // pairs of unit price in cents and VAT rate in basis points; a negative price is
 // a returned piece.
-func NewBasket(register string, lines ...[2]int64) Basket {
+func NewBasket(register string, lines ...[2]int64) Basket { return NewBasketIn(register, "", lines...) }
+
+// NewBasketIn is NewBasket for a till session; the open one where it is empty.
+func NewBasketIn(register, session string, lines ...[2]int64) Basket {
 	b := Basket{ID: string(NewID[id.Sale]())}
 	type line struct {
 		Label    string `json:"label"`
@@ -115,6 +118,9 @@ func NewBasket(register string, lines ...[2]int64) Basket {
 		b.Total += l[0]
 	}
 	body := map[string]any{"register_id": register, "lines": asked}
+	if session != "" {
+		body["session_id"] = session
+	}
 	if b.Total != 0 {
 		body["tenders"] = []map[string]any{{"id": NewID[id.Tender](), "means": "cash", "amount": Euros(b.Total)}}
 	}

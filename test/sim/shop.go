@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"encaisse/base/db"
 	"encaisse/base/db/dbtest"
@@ -148,4 +149,23 @@ func (s *Shop) MustVerify(t testing.TB) Verified {
 		t.Fatalf("verify: %s", v.FirstError)
 	}
 	return v
+}
+
+// KeepDay moves the hour at which the shop's business day ends half a day away,
+// so that no test closes its till only because of the time it runs at. The
+// program must not be running.
+func (s *Shop) KeepDay(t testing.TB) {
+	t.Helper()
+	paris, err := time.LoadLocation("Europe/Paris")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const day = 24 * 60 // minutes
+	now := time.Now().In(paris)
+	d, done := Behind(t, s.DSN)
+	defer done()
+	Write(t, d, func(tx *db.Tx) error {
+		_, err := tx.Exec(`UPDATE site SET day_starts_at = $1`, (now.Hour()*60+now.Minute()+day/2)%day)
+		return err
+	})
 }
