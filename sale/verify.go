@@ -51,7 +51,10 @@ func (a *Audit) Audit(ctx context.Context, s fiscal.State, records []fiscal.Seal
 	}
 	p := a.chains[s.Owner]
 	if p == nil {
-		p = &period{register: id.Register(s.Owner), vat: make(map[money.Rate]*PeriodVAT), days: make(map[string][]Closing)}
+		p = &period{
+			register: id.Register(s.Owner), totals: Totals{FirstTicket: 1},
+			vat: make(map[money.Rate]*PeriodVAT), days: make(map[string][]Closing),
+		}
 		a.chains[s.Owner] = p
 	}
 	for i := range records {

@@ -59,7 +59,7 @@ func (a *Audit) opening(p *period, t tables, r *fiscal.Sealed) error {
 	if !bytes.Equal(body, r.Body) {
 		return differs("%s: %s", r.Subject, firstDifference(r.Body, body))
 	}
-	if !s.OpenedAt.Equal(r.Header.At) || s.OpenedBy != r.Operator || s.FirstTicket != p.totals.LastTicket+1 && p.session.ID != "" {
+	if !s.OpenedAt.Equal(r.Header.At) || s.OpenedBy != r.Operator || s.FirstTicket != p.totals.LastTicket+1 {
 		return differs("%s: opened at, by or from another ticket than sealed", r.Subject)
 	}
 	a.sessions++
@@ -121,9 +121,6 @@ func (a *Audit) day(p *period, t tables, r *fiscal.Sealed) error {
 	zs := p.days[z.BusinessDate]
 	delete(p.days, z.BusinessDate)
 	want := Closing{Totals: Totals{FirstTicket: p.totals.LastTicket + 1, LastTicket: p.totals.LastTicket}}
-	if p.session.ID == "" {
-		want.FirstTicket = 1
-	}
 	if len(zs) > 0 {
 		want.FirstTicket, want.LastTicket = zs[0].FirstTicket, zs[len(zs)-1].LastTicket
 	}
