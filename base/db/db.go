@@ -54,11 +54,12 @@ type Options struct {
 	MaxGroup int          // writes in one SQLite commit at most; 0: DefaultMaxGroup
 	Readers  int          // SQLite connections that read; 0: DefaultReaders
 	Logger   *slog.Logger // nil: nothing is logged
-	// Trace, when set, is called with each statement of Exec and Queue before it
-	// runs. It may be called from many goroutines and keeps none of args.
-	Trace func(query string, args []any)
+	Clock    clock.Clock  // what the duration of a write is measured with; nil: the machine's
 
-	Clock clock.Clock // what the duration of a write is measured with; nil: the machine's
+	// Trace, when set, is called with each statement of Exec and Queue before it
+	// runs; args are nil, string, int64, bool or []byte. It may be called from many
+	// goroutines and keeps none of them.
+	Trace func(query string, args []any)
 
 	// ReadOnly opens a database somebody else may be writing to: no writer, no
 	// migration, no lock. It is refused when the schema is not today's.

@@ -34,9 +34,7 @@ func (t *Tx) Exec(query string, args ...any) (affected int64, err error) {
 	if t.readOnly {
 		return 0, t.fail(errReadTx)
 	}
-	if t.trace != nil {
-		t.trace(query, args)
-	}
+	t.traced(query, args)
 	if t.lite != nil {
 		affected, err = t.lite.exec(query, args)
 	} else {
@@ -60,9 +58,7 @@ func (t *Tx) Queue(query string, args ...any) {
 		t.fail(errReadTx)
 		return
 	}
-	if t.trace != nil {
-		t.trace(query, args)
-	}
+	t.traced(query, args)
 	if t.lite == nil {
 		t.pg.queue(t, nil, query, args)
 		return
@@ -186,6 +182,19 @@ func (t *Tx) AtCommit(hook func(*Tx) error) {
 		return
 	}
 	t.hooks = append(t.hooks, hook)
+}
+
+// traced shows a statement to the Trace of the options: with copies, so that
+// without one the arguments stay on their caller's stack.
+func (t *Tx) traced(query string, args []any) {
+	if t.trace == nil {
+		return
+	}
+	copies := make([]any, len(args))
+	for i, arg := range args {
+		copies[i], _ = plain(arg) // what is wrong with it the statement will say
+	}
+	t.trace(query, copies)
 }
 
 // ready tells whether a statement may run now.

@@ -27,13 +27,7 @@ func TestServerKilled(t *testing.T) {
 			server.Open(t, shop.Till, 0)
 			there, missing, kills := 0, 0, 0
 			for kills < 3*c.kills && (kills < c.kills || there == 0 || missing == 0) {
-				last := 1 + random.IntN(60)
-				var once sync.Once
-				crowd.Shop(clients, func(int) *Client { return &server.Client }, "", func(n int) {
-					if n >= last {
-						once.Do(server.Kill)
-					}
-				})
+				crowd.Shop(clients, func(int) *Client { return &server.Client }, "", 1+random.IntN(60), server.Kill)
 				kills++
 				if kills%5 == 0 {
 					shop.MustVerify(t) // as the power cut left it
@@ -128,15 +122,12 @@ func TestTwoNodes(t *testing.T) {
 	session := nodes[0].Open(t, shop.Till, 0)
 	crowd := NewCrowd(Seed(t), shop.Till)
 	const sales = 400
-	var once sync.Once
-	closed := make(chan Totals, 1)
-	crowd.Shop(clients, func(i int) *Client { return &nodes[i%2].Client }, session, func(n int) {
-		if n >= sales {
-			once.Do(func() { closed <- nodes[0].Z(t, shop.Till) }) // the other node learns it from the database alone
-		}
+	var z Totals
+	crowd.Shop(clients, func(i int) *Client { return &nodes[i%2].Client }, session, sales, func() {
+		z = nodes[0].Z(t, shop.Till) // the other node learns it from the database alone
 	})
 	crowd.Check(t, &nodes[1].Client)
-	crowd.expectZ(t, <-closed, session)
+	crowd.expectZ(t, z, session)
 	shop.MustVerify(t)
 	for _, node := range nodes {
 		node.Stop()
@@ -181,15 +172,9 @@ func TestSalesRaceZ(t *testing.T) {
 			}
 			refused += len(crowd.refused)
 			crowd.refused = nil
-			last := 20 + random.IntN(60)
-			closed := make(chan Totals, 1)
-			var once sync.Once
-			crowd.Shop(clients, func(int) *Client { return &server.Client }, session, func(n int) {
-				if n >= last {
-					once.Do(func() { closed <- server.Z(t, shop.Till) })
-				}
-			})
-			crowd.expectZ(t, <-closed, session)
+			var z Totals
+			crowd.Shop(clients, func(int) *Client { return &server.Client }, session, 20+random.IntN(60), func() { z = server.Z(t, shop.Till) })
+			crowd.expectZ(t, z, session)
 			crowd.Check(t, &server.Client)
 		}
 		server.Stop()
