@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"runtime"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -104,25 +105,66 @@ func benchWrite(b *testing.B, engine db.Engine, writers int) {
 	makeBenchTables(b, d)
 	ctx := context.Background()
 	var n atomic.Int64
-	b.SetParallelism(max(1, writers/runtime.GOMAXPROCS(0)))
 	b.ReportAllocs()
 	before := d.Stats()
 	b.ResetTimer()
-	b.RunParallel(func(pb *testing.PB) {
-		for pb.Next() {
-			s := newBenchSale(n.Add(1))
-			if err := d.Write(ctx, s.write); err != nil {
-				b.Error(err)
-				return
+	var wg sync.WaitGroup
+	for range writers {
+		wg.Go(func() {
+			for i := n.Add(1); i <= int64(b.N); i = n.Add(1) {
+				if err := d.Write(ctx, newBenchSale(i).write); err != nil {
+					b.Error(err)
+					return
+				}
 			}
-		}
-	})
+		})
+	}
+	wg.Wait()
 	b.StopTimer()
 	s := d.Stats()
 	commits, writes := s.Commits-before.Commits, s.Writes-before.Writes
 	b.ReportMetric(float64(writes)/b.Elapsed().Seconds(), "sales/s")
 	b.ReportMetric(float64(writes)/float64(commits), "group")
 	b.ReportMetric(float64(s.WALBytes-before.WALBytes)/float64(writes)/1024, "walKiB/sale")
+}
+
+// BenchmarkTurn64 is what Write costs by itself: the queue, the turn, a savepoint.
+func BenchmarkTurn64(b *testing.B) {
+	d, _ := dbtest.Open(b, db.SQLite)
+	b.SetParallelism(max(1, 64/runtime.GOMAXPROCS(0)))
+	b.ReportAllocs()
+	b.ResetTimer()
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			if err := d.Write(context.Background(), func(*db.Tx) error { return nil }); err != nil {
+				b.Error(err)
+				return
+			}
+		}
+	})
+}
+
+// BenchmarkRead is a Read of one row by its key.
+func BenchmarkRead(b *testing.B) {
+	d, _ := dbtest.Open(b, db.SQLite)
+	makeBenchTables(b, d)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	if err := d.Write(ctx, newBenchSale(1).write); err != nil {
+		b.Fatal(err)
+	}
+	s := newBenchSale(1)
+	b.ReportAllocs()
+	b.ResetTimer()
+	for range b.N {
+		var total int64
+		err := d.Read(ctx, func(tx *db.Tx) error {
+			return tx.QueryRow("SELECT total_minor FROM bench_sale WHERE merchant_id = $1 AND sale_id = $2", s.merchant, s.sale).Scan(&total)
+		})
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
 }
 
 func BenchmarkWrite1(b *testing.B)   { benchWrite(b, db.SQLite, 1) }

@@ -2,6 +2,7 @@ package db
 
 import (
 	"encoding/binary"
+	"errors"
 	"io"
 	"os"
 	"strconv"
@@ -57,11 +58,11 @@ func newCheckpoint(path string, w *writer) (*checkpoint, error) {
 	}
 	page, err := conn.pragma("PRAGMA page_size")
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, conn.close())
 	}
 	pageSize, err := strconv.ParseInt(page, 10, 64)
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, conn.close())
 	}
 	conn.conn.SetBusyTimeout(restartWait)
 	bound := w.db.options.walBound
@@ -125,6 +126,9 @@ func (c *checkpoint) loop() {
 // run makes one checkpoint, notes the size of the WAL, and tells whether the
 // checkpoint did all it was to do.
 func (c *checkpoint) run(mode string) (done bool) {
+	if c.conn == nil { // closed
+		return false
+	}
 	stmt, err := c.conn.conn.Prepare("PRAGMA wal_checkpoint(" + mode + ")")
 	if err == nil {
 		_, err = stmt.Step()
@@ -169,5 +173,10 @@ func (c *checkpoint) walBytes() int64 {
 func (c *checkpoint) close() error {
 	close(c.quit)
 	<-c.ended
-	return c.conn.close()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.run("NOOP")
+	conn := c.conn
+	c.conn = nil
+	return conn.close()
 }

@@ -25,7 +25,7 @@ type lite struct {
 // writerPragmas make a commit durable. What they say is read back.
 var writerPragmas = []string{
 	"PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL", "PRAGMA foreign_keys=ON",
-	"PRAGMA wal_autocheckpoint=0", "PRAGMA cache_size=-65536", "PRAGMA temp_store=MEMORY",
+	"PRAGMA wal_autocheckpoint=0", "PRAGMA cache_size=-32768", "PRAGMA temp_store=MEMORY",
 	fmt.Sprintf("PRAGMA journal_size_limit=%d", walBound),
 }
 

@@ -19,6 +19,7 @@ type readers struct {
 type reader struct {
 	conn          *liteConn
 	begin, commit *sqlite.Stmt
+	stop          chan struct{} // closed to interrupt what runs
 }
 
 func newReaders(path string, o Options) *readers {
@@ -45,7 +46,15 @@ func (r *reader) open(path string, flags sqlite.OpenFlags) error {
 		return errors.Join(err, conn.close())
 	}
 	r.conn = conn
+	r.arm()
 	return nil
+}
+
+// arm makes the connection interruptible. The driver starts a goroutine for it,
+// which is why this happens once and not for every read.
+func (r *reader) arm() {
+	r.stop = make(chan struct{})
+	r.conn.conn.SetInterrupt(r.stop)
 }
 
 // read is a Read on SQLite.
@@ -71,20 +80,26 @@ func (l *lite) read(ctx context.Context, fn func(*Tx) error) error {
 	return r.snapshot(ctx, fn)
 }
 
+// snapshot runs fn in a transaction that only reads.
 func (r *reader) snapshot(ctx context.Context, fn func(*Tx) error) error {
 	if err := step(r.begin); err != nil {
 		return translate(err)
 	}
-	if done := ctx.Done(); done != nil {
-		r.conn.conn.SetInterrupt(done)
-	}
+	forget := context.AfterFunc(ctx, func() { close(r.stop) })
 	tx := &Tx{lite: r.conn, readOnly: true}
 	defer func() {
 		tx.closeRows()
-		r.conn.conn.SetInterrupt(nil)
+		if !forget() { // the interrupt is on its way, or was there
+			<-r.stop
+			r.arm()
+		}
 		step(r.commit) // of a transaction that only read: nothing to lose
 	}()
-	return tx.run(fn)
+	err := tx.run(fn)
+	if err != nil && ctx.Err() != nil && sqlite.ErrCode(err) == sqlite.ResultInterrupt {
+		return interrupted(ctx)
+	}
+	return err
 }
 
 // close waits for the reads that run and closes every connection.

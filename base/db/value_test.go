@@ -18,8 +18,10 @@ type (
 	octet []byte
 )
 
-const insertAll = "INSERT INTO thing (merchant_id, thing_id, number, done, data, label) VALUES ($1, $2, $3, $4, $5, $6)"
-const selectAll = "SELECT number, done, data, label FROM thing WHERE merchant_id = $1 AND thing_id = $2"
+const (
+	insertAll = "INSERT INTO thing (merchant_id, thing_id, number, done, data, label) VALUES ($1, $2, $3, $4, $5, $6)"
+	selectAll = "SELECT number, done, data, label FROM thing WHERE merchant_id = $1 AND thing_id = $2"
+)
 
 func TestValuesOfEveryKindComeBack(t *testing.T) {
 	at := time.Date(2026, 11, 22, 10, 30, 0, 123_000_000, time.FixedZone("CET", 3600))

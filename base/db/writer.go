@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 	"errors"
+	"runtime"
 	"slices"
 
 	"zombiezen.com/go/sqlite"
@@ -32,12 +33,13 @@ type writer struct {
 
 	begin, commit, rollback, savepoint, release, rollbackTo *sqlite.Stmt
 
-	group  []*request
-	limit  int
-	phase  phase
-	hook   int   // the next member whose hooks run
-	lost   bool  // the transaction is gone or must go
-	broken error // the disk failed a commit: nothing is written any more
+	group    []*request
+	previous int // members of the group before
+	limit    int
+	phase    phase
+	hook     int   // the next member whose hooks run
+	lost     bool  // the transaction is gone or must go
+	broken   error // the disk failed a commit: nothing is written any more
 }
 
 func newWriter(d *DB, conn *liteConn) (*writer, error) {
@@ -99,6 +101,7 @@ func (w *writer) serve(first *request) {
 // together runs a group of at most limit in one transaction; an error means that
 // the transaction is gone.
 func (w *writer) together(first *request, limit int) error {
+	w.previous = len(w.group)
 	w.group, w.limit, w.phase, w.hook, w.lost = append(w.group[:0], first), limit, phaseRun, 0, false
 	if w.broken != nil {
 		return w.broken
@@ -159,7 +162,12 @@ func (w *writer) answer(lost error) {
 // passOn gives the turn to whoever comes next.
 func (w *writer) passOn() {
 	if w.phase == phaseRun && !w.lost && len(w.group) < w.limit {
-		if next := w.queue.pop(); next != nil {
+		next := w.queue.pop()
+		if next == nil && len(w.group) < w.previous {
+			runtime.Gosched() // some of those just answered are about to come back
+			next = w.queue.pop()
+		}
+		if next != nil {
 			w.group = append(w.group, next)
 			next.words <- wordRun
 			return

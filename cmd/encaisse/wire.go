@@ -57,7 +57,10 @@ func (f databaseFlags) checkpointFile() string {
 	if file, ok := strings.CutPrefix(f.DB, "sqlite:"); ok {
 		return file + ".checkpoints"
 	}
-	return f.KeyFile + ".checkpoints"
+	if f.KeyFile != "" {
+		return f.KeyFile + ".checkpoints"
+	}
+	return "encaisse.checkpoints"
 }
 
 // open opens the database and builds the house on it.

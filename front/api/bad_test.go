@@ -301,5 +301,8 @@ func TestBadElsewhere(t *testing.T) {
 			a.refused(bad.status, bad.code, bad.pointer)
 		})
 	}
+	if a := c.boss.call(http.MethodDelete, "/v1/sales", nil); !strings.Contains(a.header.Get("Allow"), "GET") {
+		t.Errorf("405 without the methods that are allowed: %v", a.header)
+	}
 	c.unchanged(before, "what other operations refuse")
 }

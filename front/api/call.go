@@ -66,12 +66,16 @@ func (c *call) SetStatus(status int) {
 	}
 }
 
-// BodyWriter is the answer's, or nowhere once a problem has been answered.
-func (c *call) BodyWriter() io.Writer {
-	if c.answered {
-		return io.Discard
+// BodyWriter is the call itself.
+func (c *call) BodyWriter() io.Writer { return c }
+
+// Write writes the answer, or nothing once a problem has been answered. A client that
+// is gone is no fault of ours: huma would panic over it.
+func (c *call) Write(p []byte) (int, error) {
+	if !c.answered {
+		_, _ = c.w.Write(p)
 	}
-	return c.w
+	return len(p), nil
 }
 
 // refuse answers with a problem.

@@ -71,7 +71,7 @@ func TestDecodeTakes(t *testing.T) {
 func TestDecodeRefuses(t *testing.T) {
 	a := reading()
 	for text, want := range map[string]string{
-		``: "request.json", // huma refuses an empty body before
+		``:    "request.json", // huma refuses an empty body before
 		`nul`: "request.json", `null`: "request.object", `"x"`: "request.object", `[1,2]`: "request.object", `{`: "request.json", `}`: "request.json",
 		`{"needed"}`: "request.json", `{"needed":}`: "request.json", `{"needed":"x",}`: "request.json", `{,}`: "request.json", `{"needed":"x"}}`: "request.json",
 		`{"needed":"x"} x`: "request.json", `{'needed':'x'}`: "request.json", `{needed:"x"}`: "request.json", "{\"needed\":\"a\nb\"}": "request.json",

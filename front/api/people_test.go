@@ -265,8 +265,10 @@ func TestNothingOfAnotherMerchantIsFound(t *testing.T) {
 		// The same id is another's own affair: ids are of their merchant.
 		mine := fresh[id.Session](w)
 		other.boss.call(http.MethodPut, "/v1/registers/"+string(other.founded.Till.ID)+"/openings/"+mine, object{"float": eur(0)}).want(http.StatusCreated)
-		body := object{"register_id": other.founded.Till.ID, "lines": []object{{"label": "Pain", "vat_bp": 550, "unit_price": eur(90)}},
-			"tenders": []object{{"id": fresh[id.Tender](w), "means": "cash", "amount": eur(90)}}}
+		body := object{
+			"register_id": other.founded.Till.ID, "lines": []object{{"label": "Pain", "vat_bp": 550, "unit_price": eur(90)}},
+			"tenders": []object{{"id": fresh[id.Tender](w), "means": "cash", "amount": eur(90)}},
+		}
 		other.boss.call(http.MethodPut, "/v1/sales/"+sold, body).want(http.StatusCreated)
 		c.boss.get("/v1/sales/" + sold).want(http.StatusOK)
 	})

@@ -43,21 +43,22 @@ func (k kind) begins(c byte) bool {
 
 // wants is the refusal of a value of another kind.
 func (k kind) wants() *problem.Error {
-	code := "request.value"
 	switch k {
 	case objects:
-		code = "request.object"
+		return refused("request.object")
 	case lists:
-		code = "request.list"
+		return refused("request.list")
 	case texts:
-		code = "request.string"
+		return refused("request.string")
 	case integers:
-		code = "request.integer"
+		return refused("request.integer")
 	case booleans:
-		code = "request.boolean"
+		return refused("request.boolean")
 	}
-	return problem.New(problem.Invalid, code)
+	return refused("request.value")
 }
+
+func refused(code string) *problem.Error { return problem.New(problem.Invalid, code) }
 
 // maxFields is how many fields an object may have: one bit each tells those seen.
 const maxFields = 64

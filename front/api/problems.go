@@ -64,67 +64,58 @@ func translate(model *huma.ErrorModel) error {
 	return translateWhole(model)
 }
 
-// wholes are what huma says of a request as a whole.
-var wholes = []struct {
-	says string
-	kind problem.Kind
-	code string
-}{
-	{"request body is required", problem.Malformed, "request.body_missing"},
-	{"request body read timeout", problem.Malformed, "request.body_unreadable"},
-	{"cannot read request body", problem.Malformed, "request.body_unreadable"},
-}
-
+// translateWhole is for what is wrong with a request as a whole.
 func translateWhole(model *huma.ErrorModel) error {
-	for _, w := range wholes {
-		if model.Detail == w.says {
-			return problem.New(w.kind, w.code)
-		}
+	switch model.Detail {
+	case "request body is required":
+		return problem.New(problem.Malformed, "request.body_missing")
+	case "request body read timeout", "cannot read request body":
+		return problem.New(problem.Malformed, "request.body_unreadable")
 	}
 	return problem.New(problem.Internal, "api.untranslated", "said", model.Detail, "status", model.Status)
 }
 
 // message is one that huma has for a parameter, and what we make of it. What stands
-// where the message has its "%" is the argument arg of the problem.
+// where the message has its "%" goes into the sentence.
 type message struct {
-	says string
-	code string
-	arg  string
+	says   string
+	refuse func(what string) *problem.Error
 }
 
 // messages is the table. It is never written to.
 var messages = []message{
-	{"required path parameter is missing", "request.required", ""},
-	{"required query parameter is missing", "request.required", ""},
-	{"unknown query parameter", "request.unknown", ""},
-	{"invalid integer", "request.integer", ""},
-	{"invalid boolean", "request.boolean", ""},
-	{validation.MsgExpectedMinimumNumber, "request.minimum", "least"},
-	{validation.MsgExpectedMaximumNumber, "request.maximum", "most"},
-	{validation.MsgExpectedMinLength, "request.too_short", "least"},
-	{validation.MsgExpectedMaxLength, "request.too_long", "most"},
-	{validation.MsgExpectedOneOf, "request.enum", "known"},
+	{"required path parameter is missing", func(string) *problem.Error { return refused("request.required") }},
+	{"required query parameter is missing", func(string) *problem.Error { return refused("request.required") }},
+	{"unknown query parameter", func(string) *problem.Error { return refused("request.unknown") }},
+	{"invalid integer", func(string) *problem.Error { return refused("request.integer") }},
+	{"invalid boolean", func(string) *problem.Error { return refused("request.boolean") }},
+	{validation.MsgExpectedMinimumNumber, func(n string) *problem.Error { return problem.New(problem.Invalid, "request.minimum", "least", n) }},
+	{validation.MsgExpectedMaximumNumber, func(n string) *problem.Error { return problem.New(problem.Invalid, "request.maximum", "most", n) }},
+	{validation.MsgExpectedMinLength, func(n string) *problem.Error { return problem.New(problem.Invalid, "request.too_short", "least", n) }},
+	{validation.MsgExpectedMaxLength, func(n string) *problem.Error { return problem.New(problem.Invalid, "request.too_long", "most", n) }},
+	{validation.MsgExpectedOneOf, func(known string) *problem.Error { return problem.New(problem.Invalid, "request.enum", "known", known) }},
+	{validation.MsgExpectedMatchPattern, patternRefused},
 }
 
-// translateFault finds the message in the table. A pattern is that of an identifier,
-// which names its prefix; anything the table has not is a value that is refused.
-func translateFault(d *huma.ErrorDetail) *problem.Error {
-	at := location(d.Location)
-	if pattern, found := said(validation.MsgExpectedMatchPattern, d.Message); found {
-		if prefix, isID := strings.CutSuffix(strings.TrimPrefix(pattern, patternMark), idPattern); isID {
-			return problem.New(problem.Invalid, "id.malformed", "prefix", prefix).At(at)
-		}
-		return problem.New(problem.Invalid, "request.value").At(at)
+// patternRefused is for an identifier, which is told by the end of its pattern, and
+// names its prefix.
+func patternRefused(pattern string) *problem.Error {
+	prefix, isID := strings.CutSuffix(strings.TrimPrefix(pattern, patternMark), idPattern)
+	if !isID {
+		return refused("request.value")
 	}
+	return problem.New(problem.Invalid, "id.malformed", "prefix", prefix)
+}
+
+// translateFault finds the message in the table; what the table has not is a value
+// that is refused.
+func translateFault(d *huma.ErrorDetail) *problem.Error {
 	for _, m := range messages {
 		if what, found := said(m.says, d.Message); found {
-			if m.arg == "" {
-				return problem.New(problem.Invalid, m.code).At(at)
-			}
-			return problem.New(problem.Invalid, m.code, m.arg, what).At(at)
+			return m.refuse(what).At(location(d.Location))
 		}
 	}
-	return problem.New(problem.Invalid, "request.value").At(at)
+	return refused("request.value").At(location(d.Location))
 }
 
 // said tells whether message was made from format, which has one verb of two bytes

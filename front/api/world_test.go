@@ -2,7 +2,6 @@ package api_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -45,21 +44,11 @@ type world struct {
 	vault  *merchant.Vault
 	fiscal *fiscal.Journal
 	events *event.Log
+	sales  *sale.Sales
 	api    *api.API
 	server *httptest.Server
 
 	transport http.RoundTripper // nil: the server's own client
-}
-
-// chains reads the journal as cmd lets the API read it.
-type chains struct{ db *db.DB }
-
-func (c chains) Chains(ctx context.Context, m id.Merchant) ([]fiscal.Overview, error) {
-	return fiscal.Chains(ctx, c.db, m)
-}
-
-func (c chains) Records(ctx context.Context, m id.Merchant, chain id.Chain, after int64, limit int) ([]fiscal.Record, error) {
-	return fiscal.Records(ctx, c.db, m, chain, after, limit)
 }
 
 func newWorld(t testing.TB, d *db.DB) *world {
@@ -81,9 +70,10 @@ func newWorld(t testing.TB, d *db.DB) *world {
 func (w *world) open(ready func() bool) *api.API {
 	w.t.Helper()
 	merchants := merchant.New(w.db, w.clock)
+	w.sales = sale.New(w.db, w.clock, merchants, w.fiscal)
 	made, err := api.New(api.Doors{
-		Gate: w.gate, Merchants: merchants, Catalog: catalog.New(w.db, w.clock), Sales: sale.New(w.db, w.clock, merchants, w.fiscal),
-		Events: w.events, Journal: chains{w.db}, Catalogue: sentences(w.t), Clock: w.clock, Software: "test", Ready: ready,
+		Gate: w.gate, Merchants: merchants, Catalog: catalog.New(w.db, w.clock), Sales: w.sales,
+		Events: w.events, Journal: fiscal.NewReader(w.db), Catalogue: sentences(w.t), Clock: w.clock, Software: "test", Ready: ready,
 	})
 	w.must(err)
 	return made

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
+	"syscall"
 	"testing"
 
 	"encaisse/base/db"
@@ -19,10 +21,22 @@ import (
 // keeps, to copy it, and to do to it what whoever holds it could do.
 
 // Behind opens a shop's database for SQL, which on SQLite nobody else may have
-// open for writing then. done must be called before the program writes again.
+// open for writing then. done must be called before the program writes again,
+// and nothing be started before: a process on its way to be another program
+// holds for a moment all that this one has open, the lock of the file with it.
 func Behind(t testing.TB, dsn string) (d *db.DB, done func()) {
 	t.Helper()
-	return open(t, dsn, db.Options{})
+	if !strings.HasPrefix(dsn, "sqlite:") {
+		return open(t, dsn, db.Options{})
+	}
+	syscall.ForkLock.RLock()
+	free := sync.OnceFunc(syscall.ForkLock.RUnlock)
+	t.Cleanup(free)
+	d, closed := open(t, dsn, db.Options{})
+	return d, func() {
+		closed()
+		free()
+	}
 }
 
 // Watch opens a shop's database for reading, while the program runs or not.
@@ -136,6 +150,64 @@ func (s *Shop) Copy(t testing.TB) *Shop {
 		copyRows(t, s.DSN, c.DSN)
 	}
 	return &c
+}
+
+// Copies makes copies of a shop, one after the other: a copy is good until the
+// next is made. On PostgreSQL they share a database, which is filled again.
+func (s *Shop) Copies(t *testing.T) func(t *testing.T) *Shop {
+	t.Helper()
+	if s.Engine == db.SQLite {
+		return func(t *testing.T) *Shop { return s.Copy(t) }
+	}
+	c := s.Copy(t)
+	d, done := Behind(t, c.DSN)
+	defer done()
+	var tables []string
+	for name := range columnsOf(t, d) {
+		if !slices.Contains(parents[:], name) {
+			tables = append(tables, name)
+		}
+	}
+	tables = append(parents[:], tables...)
+	Write(t, d, func(tx *db.Tx) error {
+		tx.Queue(`CREATE SCHEMA kept`)
+		for _, name := range tables {
+			tx.Queue(`CREATE TABLE kept.` + name + ` AS SELECT * FROM ` + name)
+		}
+		return nil
+	})
+	return func(t *testing.T) *Shop {
+		t.Helper()
+		d, done := Behind(t, c.DSN)
+		defer done()
+		Write(t, d, func(tx *db.Tx) error {
+			if err := unguard(tx); err != nil {
+				return err
+			}
+			for _, name := range tables {
+				tx.Queue(`DELETE FROM ` + name)
+				tx.Queue(`INSERT INTO ` + name + ` SELECT * FROM kept.` + name)
+			}
+			return nil
+		})
+		return c
+	}
+}
+
+// unguard takes the triggers away for the rest of a transaction on PostgreSQL, as
+// its superuser can, or for good, as the owner of the tables can.
+func unguard(tx *db.Tx) error {
+	var super string
+	err := tx.QueryRow(`SELECT current_setting('is_superuser')`).Scan(&super)
+	if err != nil {
+		return err
+	}
+	if super == "on" {
+		_, err = tx.Exec(`SET LOCAL session_replication_role = 'replica'`)
+	} else {
+		_, err = tx.Exec(`DROP FUNCTION sealed() CASCADE`)
+	}
+	return err
 }
 
 // copyFile copies a file where there is one.

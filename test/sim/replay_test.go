@@ -10,13 +10,9 @@ import (
 	"encaisse/base/db"
 )
 
-const (
-	// watchEvery is how often the progress of a replay is looked at.
-	watchEvery = 300 * time.Microsecond
-	// lingerMost is how long after a record was seen the kill may still wait:
-	// about as long as a commit takes, so that it falls anywhere in the next one.
-	lingerMost = 4 * time.Millisecond
-)
+// lingerMost is how long after a record was seen the kill may still wait: about
+// as long as a commit takes, so that it falls anywhere in the next one.
+const lingerMost = 4 * time.Millisecond
 
 // TestReplayKilled kills a replay again and again, at every step of a day, and
 // runs it again: what is there in the end is what the file says, and was sealed

@@ -20,7 +20,7 @@ var modules = []module{
 	{"github.com/alecthomas/kong", []string{"cmd/*"}, false, "the command line as one struct"},
 	{"github.com/alexedwards/argon2id", []string{"access"}, false, "hashes of codes"},
 	{"github.com/danielgtaylor/huma/v2", []string{"front/api", "base/web"}, false, "validation and OpenAPI from one struct"},
-	{"github.com/jackc/pgx/v5", []string{"base/db", "base/db/*"}, false, "PostgreSQL, several statements in a round trip"},
+	{"github.com/jackc/pgx/v5", []string{"base/db", "base/db/*", "cmd/encaisse"}, false, "PostgreSQL, several statements in a round trip; the bare engine of bench"},
 	{"github.com/nicksnyder/go-i18n/v2", []string{"base/i18n"}, false, "messages and plural rules"},
 	{"github.com/pressly/goose/v3", []string{"base/db", "base/db/*", "schema"}, false, "migrations"},
 	{"github.com/tink-crypto/tink-go/v2", []string{"base/secret"}, false, "envelopes with key rotation"},
@@ -29,7 +29,7 @@ var modules = []module{
 	{"golang.org/x/text", []string{"base/i18n"}, false, "numbers as each language writes them"},
 	{"golang.org/x/time", []string{"base/web", "access"}, false, "rate limits"},
 	{"modernc.org/sqlite", []string{"base/db", "base/db/*"}, false, "SQLite without cgo, for migrations"},
-	{"zombiezen.com/go/sqlite", []string{"base/db", "base/db/*"}, false, "SQLite, native interface"},
+	{"zombiezen.com/go/sqlite", []string{"base/db", "base/db/*", "cmd/encaisse"}, false, "SQLite, native interface; the bare engine of bench"},
 
 	{"github.com/google/go-cmp", nil, true, "differences in tests"},
 	{"github.com/rogpeppe/go-internal", nil, true, "testscript: whole days in a shop"},
