@@ -17,22 +17,21 @@ type closingRequest struct {
 	BusinessDate string        `json:"business_date,omitempty" format:"date" doc:"Of a day. A Z takes its session's." example:"2026-11-22"`
 }
 
-// totalsBody is what a period holds, in minor units of its currency.
+// totalsBody is what a period holds.
 type totalsBody struct {
-	Currency    string          `json:"currency" example:"EUR"`
 	FirstTicket int64           `json:"first_ticket" example:"1"`
 	LastTicket  int64           `json:"last_ticket" doc:"first_ticket − 1 where there is none." example:"184"`
 	Tickets     int64           `json:"tickets" example:"184"`
 	Lines       int64           `json:"lines" example:"402"`
 	Returns     int64           `json:"returns" doc:"Tickets with a negative total."`
-	Net         int64           `json:"net_minor" example:"121035"`
-	Absolute    int64           `json:"absolute_minor" doc:"Returns added instead of subtracted." example:"121035"`
+	Net         money.Amount    `json:"net"`
+	Absolute    money.Amount    `json:"absolute" doc:"Returns added instead of subtracted."`
 	VAT         []periodVATBody `json:"vat" nullable:"false"`
-	Float       int64           `json:"float_minor" example:"15000"`
-	Cash        int64           `json:"cash_minor" doc:"Cash tenders, change and hand-backs taken off." example:"121035"`
-	CashIn      int64           `json:"cash_in_minor"`
-	CashOut     int64           `json:"cash_out_minor" example:"2000"`
-	Expected    int64           `json:"expected_minor" doc:"What the drawer should hold." example:"134035"`
+	Float       money.Amount    `json:"float"`
+	Cash        money.Amount    `json:"cash" doc:"Cash tenders, change and hand-backs taken off."`
+	CashIn      money.Amount    `json:"cash_in"`
+	CashOut     money.Amount    `json:"cash_out"`
+	Expected    money.Amount    `json:"expected" doc:"What the drawer should hold."`
 }
 
 type periodVATBody struct {
@@ -45,10 +44,11 @@ type periodVATBody struct {
 }
 
 func totalsOf(t sale.Totals, currency money.Currency) totalsBody {
+	minor := func(v int64) money.Amount { return money.Amount{Minor: v, Currency: currency} }
 	out := totalsBody{
-		Currency: string(currency), FirstTicket: t.FirstTicket, LastTicket: t.LastTicket, Tickets: t.Tickets(), Lines: t.Lines, Returns: t.Returns,
-		Net: t.Net, Absolute: t.Absolute, VAT: make([]periodVATBody, len(t.VAT)), Float: t.Float, Cash: t.Cash,
-		CashIn: t.CashIn, CashOut: t.CashOut, Expected: t.Expected,
+		FirstTicket: t.FirstTicket, LastTicket: t.LastTicket, Tickets: t.Tickets(), Lines: t.Lines, Returns: t.Returns,
+		Net: minor(t.Net), Absolute: minor(t.Absolute), VAT: make([]periodVATBody, len(t.VAT)), Float: minor(t.Float), Cash: minor(t.Cash),
+		CashIn: minor(t.CashIn), CashOut: minor(t.CashOut), Expected: minor(t.Expected),
 	}
 	for i, v := range t.VAT {
 		out.VAT[i] = periodVATBody{
@@ -73,11 +73,19 @@ type closingBody struct {
 }
 
 type closingFigures struct {
-	Totals            totalsBody `json:"totals"`
-	PerpetualNet      int64      `json:"perpetual_net_minor" doc:"Turnover since the register began." example:"55864085"`
-	PerpetualAbsolute int64      `json:"perpetual_absolute_minor" doc:"The same, returns added." example:"55864085"`
-	Counted           *int64     `json:"counted_minor" doc:"null: nobody counted." example:"134000"`
-	Difference        *int64     `json:"difference_minor" doc:"Counted less expected." example:"-35"`
+	Totals            totalsBody    `json:"totals"`
+	PerpetualNet      money.Amount  `json:"perpetual_net" doc:"Turnover since the register began."`
+	PerpetualAbsolute money.Amount  `json:"perpetual_absolute" doc:"The same, returns added."`
+	Counted           *money.Amount `json:"counted,omitempty" doc:"Left out: nobody counted."`
+	Difference        *money.Amount `json:"difference,omitempty" doc:"Counted less expected."`
+}
+
+// amountOrNone is an amount that may be missing.
+func amountOrNone(minor *int64, currency money.Currency) *money.Amount {
+	if minor == nil {
+		return nil
+	}
+	return &money.Amount{Minor: *minor, Currency: currency}
 }
 
 // closingOf is a closing as p may see it (UPM-045).
@@ -91,8 +99,10 @@ func closingOf(p access.Principal, z *sale.Closing) closingBody {
 	}
 	if access.Allow(p, access.ReportRead) == nil {
 		out.Figures = &closingFigures{
-			Totals: totalsOf(z.Totals, z.Currency), PerpetualNet: z.PerpetualNet, PerpetualAbsolute: z.PerpetualAbsolute,
-			Counted: z.Counted, Difference: z.Difference,
+			Totals:            totalsOf(z.Totals, z.Currency),
+			PerpetualNet:      money.Amount{Minor: z.PerpetualNet, Currency: z.Currency},
+			PerpetualAbsolute: money.Amount{Minor: z.PerpetualAbsolute, Currency: z.Currency},
+			Counted:           amountOrNone(z.Counted, z.Currency), Difference: amountOrNone(z.Difference, z.Currency),
 		}
 	}
 	return out

@@ -96,7 +96,7 @@ func (c *till) reducedSale() {
 	if a.int("total.amount") != 193 || a.int("reduction.amount") != 22 || a.int("tenders.0.change.amount") != 307 || a.int("operator") != 3 {
 		c.t.Errorf("reduced sale: %s", a.body)
 	}
-	if a.text("lines.0.quantity") != "0.25" || a.int("lines.0.reduction_minor") != 10 || a.text("external_ref") != "order-2291" {
+	if a.text("lines.0.quantity") != "0.25" || a.int("lines.0.reduction.amount") != 10 || a.text("external_ref") != "order-2291" {
 		c.t.Errorf("its lines: %s", a.body)
 	}
 	if again := c.boss.get("/v1/sales/" + made).want(http.StatusOK); string(again.body) != string(a.body) {
@@ -133,8 +133,8 @@ const expected = 150_00 + 30_83 + 20_00 - 5_00
 func (c *till) readX() {
 	c.t.Helper()
 	x := c.manager.get("/v1/registers/" + c.register + "/x").want(http.StatusOK)
-	if x.int("totals.tickets") != 3 || x.int("totals.net_minor") != 30_83 || x.int("totals.absolute_minor") != 33_33 ||
-		x.int("totals.expected_minor") != expected || x.int("totals.returns") != 1 || x.text("session.id") != c.session {
+	if x.int("totals.tickets") != 3 || x.int("totals.net.amount") != 30_83 || x.int("totals.absolute.amount") != 33_33 ||
+		x.int("totals.expected.amount") != expected || x.int("totals.returns") != 1 || x.text("session.id") != c.session {
 		c.t.Errorf("X: %s", x.body)
 	}
 }
@@ -144,8 +144,8 @@ func (c *till) closeTill() {
 	path := "/v1/registers/" + c.register + "/closings/" + fresh[id.Closing](c.world)
 	body := object{"kind": "z", "counted": eur(expected - 35)}
 	z := c.boss.call(http.MethodPut, path, body).want(http.StatusCreated)
-	if z.int("figures.difference_minor") != -35 || z.int("figures.totals.net_minor") != 30_83 || z.int("number") != 1 ||
-		z.int("figures.perpetual_net_minor") != 30_83 || z.int("figures.perpetual_absolute_minor") != 33_33 {
+	if z.int("figures.difference.amount") != -35 || z.int("figures.totals.net.amount") != 30_83 || z.int("number") != 1 ||
+		z.int("figures.perpetual_net.amount") != 30_83 || z.int("figures.perpetual_absolute.amount") != 33_33 {
 		c.t.Errorf("Z: %s", z.body)
 	}
 	// The Z adds its tickets up: 20 % as sealed on the first, nothing computed anew.
@@ -162,7 +162,7 @@ func (c *till) closeTill() {
 		refused(http.StatusConflict, "sale.register_closed", "#/register_id")
 	day := c.boss.call(http.MethodPut, "/v1/registers/"+c.register+"/closings/"+fresh[id.Closing](c.world),
 		object{"kind": "day", "business_date": "2026-11-23"}).want(http.StatusCreated)
-	if day.int("figures.totals.net_minor") != 30_83 || day.int("figures.difference_minor") != -35 || day.text("kind") != "day" {
+	if day.int("figures.totals.net.amount") != 30_83 || day.int("figures.difference.amount") != -35 || day.text("kind") != "day" {
 		c.t.Errorf("day: %s", day.body)
 	}
 }

@@ -110,14 +110,14 @@ type lineBody struct {
 	Label         string         `json:"label" example:"Baguette"`
 	Nature        string         `json:"nature" enum:"goods,service"`
 	Quantity      money.Quantity `json:"quantity"`
-	Unit          int64          `json:"unit_minor" doc:"As sold, tax included." example:"120"`
-	List          *int64         `json:"list_minor,omitempty" doc:"As the catalogue had it."`
-	Reduction     int64          `json:"reduction_minor" doc:"The line's own." example:"0"`
+	Unit          money.Amount   `json:"unit_price" doc:"As sold, tax included."`
+	List          *money.Amount  `json:"list_price,omitempty" doc:"As the catalogue had it."`
+	Reduction     *money.Amount  `json:"reduction,omitempty" doc:"The line's own."`
 	ReductionName string         `json:"reduction_name,omitempty"`
-	Share         int64          `json:"share_minor" doc:"Its share of the ticket's reduction." example:"0"`
+	Share         *money.Amount  `json:"share,omitempty" doc:"Its share of the ticket's reduction."`
 	Rate          int64          `json:"vat_bp" example:"550"`
-	TTC           int64          `json:"ttc_minor" doc:"After both reductions." example:"120"`
-	HT            int64          `json:"ht_minor" example:"114"`
+	TTC           money.Amount   `json:"ttc" doc:"Tax included, after both reductions."`
+	HT            money.Amount   `json:"ht" doc:"Without tax."`
 }
 
 type tenderBody struct {
@@ -145,18 +145,23 @@ func saleOf(s *sale.Sale) saleBody {
 		SaleSummary: summaryOf(s), ReductionName: s.ReductionName, VAT: vatOf(s.VAT),
 		Lines: make([]lineBody, len(s.Lines)), Tenders: make([]tenderBody, len(s.Tenders)),
 	}
-	if s.Reduction != 0 {
-		out.Reduction = &money.Amount{Minor: s.Reduction, Currency: s.Currency}
+	minor := func(v int64) money.Amount { return money.Amount{Minor: v, Currency: s.Currency} }
+	some := func(v int64) *money.Amount {
+		if v == 0 {
+			return nil
+		}
+		return &money.Amount{Minor: v, Currency: s.Currency}
 	}
+	out.Reduction = some(s.Reduction)
 	for i := range s.Lines {
 		l := &s.Lines[i]
 		out.Lines[i] = lineBody{
-			Article: l.Article, Label: l.Label, Nature: string(l.Nature), Quantity: l.Quantity, Unit: l.Unit, List: l.List,
-			Reduction: l.Reduction, ReductionName: l.ReductionName, Share: l.Share, Rate: int64(l.Rate), TTC: l.TTC, HT: l.HT,
+			Article: l.Article, Label: l.Label, Nature: string(l.Nature), Quantity: l.Quantity,
+			Unit: minor(l.Unit), List: amountOrNone(l.List, s.Currency), Reduction: some(l.Reduction), ReductionName: l.ReductionName,
+			Share: some(l.Share), Rate: int64(l.Rate), TTC: minor(l.TTC), HT: minor(l.HT),
 		}
 	}
 	for i, t := range s.Tenders {
-		minor := func(v int64) money.Amount { return money.Amount{Minor: v, Currency: s.Currency} }
 		out.Tenders[i] = tenderBody{ID: t.ID, Means: t.Means, Amount: minor(t.Amount), Received: minor(t.Received), Change: minor(t.Change)}
 	}
 	return out

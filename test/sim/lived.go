@@ -86,8 +86,12 @@ func (s *Shop) checkpoint(t testing.TB) {
 	t.Helper()
 	watch, done := open(t, s.DSN, db.Options{ReadOnly: true})
 	defer done()
-	size := Number(t, watch, `SELECT seq FROM fiscal_chain WHERE owner_id = $1`, s.Till)
-	want := fmt.Sprintf("%s\n%d\n", TillOrigin, size)
+	var origin string
+	var size int64
+	Read(t, watch, func(tx *db.Tx) error {
+		return tx.QueryRow(`SELECT origin, seq FROM fiscal_chain WHERE owner_id = $1`, s.Till).Scan(&origin, &size)
+	})
+	want := fmt.Sprintf("%s\n%d\n", origin, size)
 	server := Serve(t, s)
 	Until(t, func() bool {
 		text, err := os.ReadFile(s.Checkpoints)

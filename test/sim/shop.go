@@ -49,14 +49,17 @@ func Each(t *testing.T, test func(t *testing.T, engine db.Engine)) {
 }
 
 // Found makes a shop with `encaisse init`.
-func Found(t testing.TB, engine db.Engine) *Shop {
+func Found(t testing.TB, engine db.Engine) *Shop { return FoundAs(t, engine, SIRET) }
+
+// FoundAs is Found for a company of another SIRET.
+func FoundAs(t testing.TB, engine db.Engine, siret string) *Shop {
 	t.Helper()
 	dir := t.TempDir()
 	s := &Shop{
 		Engine: engine, Dir: dir, DSN: dbtest.DSN(t, engine),
 		KeyFile: filepath.Join(dir, "master.key"), Checkpoints: filepath.Join(dir, "checkpoints"),
 	}
-	MustRun(t, s.with("init", "--json", "--company", "Le Fournil imaginaire", "--siret", SIRET, "--email", "a@fournil.example")...).Last(t, s)
+	MustRun(t, s.with("init", "--json", "--company", "Le Fournil imaginaire", "--siret", siret, "--email", "a@fournil.example")...).Last(t, s)
 	return s
 }
 
