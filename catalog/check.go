@@ -38,8 +38,9 @@ var vatRates = []VATRate{
 // VATRates lists the rates that an article may have. The caller owns it.
 func VATRates() []VATRate { return append([]VATRate(nil), vatRates...) }
 
-// checkVAT refuses a rate that is not in force and names those that are.
-func checkVAT(rate money.Rate) error {
+// CheckVAT refuses a rate that is not in force and names those that are. Problem
+// catalog.vat_unknown.
+func CheckVAT(rate money.Rate) error {
 	known := make([]string, len(vatRates))
 	for i, r := range vatRates {
 		if r.Rate == rate {
@@ -133,7 +134,7 @@ func (a Article) check(currency money.Currency) (_ Article, err error) {
 	if a.Nature != Goods && a.Nature != Service {
 		return a, problem.New(problem.Invalid, "catalog.nature").At("nature")
 	}
-	if err = checkVAT(a.VAT); err != nil {
+	if err = CheckVAT(a.VAT); err != nil {
 		return a, problem.As(err).At("vat_bp")
 	}
 	if a.Price != nil {

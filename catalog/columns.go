@@ -126,7 +126,7 @@ func parseVAT(s string) (money.Rate, error) {
 	if err != nil {
 		return 0, problem.New(problem.Invalid, "catalog.vat_unreadable")
 	}
-	return rate, checkVAT(rate)
+	return rate, CheckVAT(rate)
 }
 
 // parsePrice reads "0.90", "0,90", "0,90 €", "1 234,50 EUR". An empty cell is an

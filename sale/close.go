@@ -42,14 +42,15 @@ type ClosingRequest struct {
 	Kind         string // Z or Day
 	Counted      *money.Amount
 	BusinessDate string // of a Day; a Z takes its session's
+	History      bool   // by an import, on a register made for history, and on no other
 }
 
 // Close seals a Z or a day closing. The same request again returns the closing
 // as sealed, with created false.
 //
 // Problems: sale.register_closed (Z without session), sale.session_open (day with
-// a session still open), sale.day_closed, sale.day_running, sale.other_content
-// (conflict); sale.closing_kind, sale.amount_range, sale.currency, sale.date.
+// a session still open), sale.day_closed, sale.other_content
+// (conflict); sale.closing_kind, sale.closing_count, sale.amount_range, sale.currency, sale.date.
 func (s *Sales) Close(ctx context.Context, p access.Principal, r ClosingRequest) (z Closing, created bool, err error) {
 	if err := access.Allow(p, access.TillClose); err != nil {
 		return z, false, err
@@ -95,7 +96,7 @@ func (z *Closing) sameAs(r ClosingRequest) error {
 }
 
 func (s *Sales) closeSession(tx *db.Tx, p access.Principal, r ClosingRequest) (Closing, error) {
-	register, where, err := s.merchants.RegisterIn(tx, p.Merchant, r.Register)
+	register, where, err := s.registerFor(tx, p.Merchant, r.Register, r.History)
 	if err != nil {
 		return Closing{}, err
 	}
@@ -176,7 +177,7 @@ func perpetualVAT(tx *db.Tx, z *Closing) error {
 }
 
 func (s *Sales) closeDay(tx *db.Tx, p access.Principal, r ClosingRequest) (Closing, error) {
-	_, where, err := s.merchants.RegisterIn(tx, p.Merchant, r.Register)
+	_, where, err := s.registerFor(tx, p.Merchant, r.Register, r.History)
 	if err != nil {
 		return Closing{}, err
 	}

@@ -9,7 +9,6 @@ import (
 	"encaisse/base/db"
 	"encaisse/base/id"
 	"encaisse/base/problem"
-	"encaisse/merchant"
 )
 
 // ImportChunk is how many historic sales one commit may hold.
@@ -48,7 +47,7 @@ func (s *Sales) Import(ctx context.Context, p access.Principal, register id.Regi
 	articles = slices.Compact(articles)
 	err = s.db.Write(ctx, func(tx *db.Tx) error {
 		sealed = 0
-		b, err := s.basis(tx, p.Merchant, merchant.History, register, "", articles)
+		b, err := s.basis(tx, p.Merchant, true, register, "", articles)
 		if err != nil {
 			return err
 		}

@@ -131,6 +131,9 @@ func (l LineRequest) check(at string, refuse refusing) {
 		if l.Rate == nil {
 			refuse(at+".vat_bp", "sale.rate_missing")
 		}
+		if l.Rate != nil && catalog.CheckVAT(*l.Rate) != nil {
+			refuse(at+".vat_bp", "sale.rate_unknown")
+		}
 		if l.Unit == nil {
 			refuse(at+".unit_price", "sale.price_missing")
 		}

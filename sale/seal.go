@@ -50,7 +50,7 @@ func (s *Sales) put(ctx context.Context, p access.Principal, r Request) (sealed 
 	err = s.db.Read(ctx, func(tx *db.Tx) (err error) {
 		known = nil
 		queueSale(tx, p.Merchant, r.ID, &known)
-		b, err = s.basis(tx, p.Merchant, merchant.Till, r.Register, r.Session, r.articles())
+		b, err = s.basis(tx, p.Merchant, false, r.Register, r.Session, r.articles())
 		if known != nil { // then nothing else matters
 			return readParts(tx, p.Merchant, map[id.Sale]*Sale{r.ID: known}, `sale_id = $2`, r.ID)
 		}
@@ -83,8 +83,8 @@ type basis struct {
 	articles map[id.Article]catalog.Article
 }
 
-// basis reads it, for a register of the kind that the caller sells on.
-func (s *Sales) basis(tx *db.Tx, m id.Merchant, kind merchant.Kind, register id.Register, session id.Session, articles []id.Article) (b basis, err error) {
+// basis reads it, for an import or else for the counter.
+func (s *Sales) basis(tx *db.Tx, m id.Merchant, history bool, register id.Register, session id.Session, articles []id.Article) (b basis, err error) {
 	var place merchant.Place
 	var found *Session
 	s.merchants.QueueRegister(tx, m, register, &place)
@@ -99,10 +99,8 @@ func (s *Sales) basis(tx *db.Tx, m id.Merchant, kind merchant.Kind, register id.
 		return b, err
 	case place.Err() != nil:
 		return b, place.Err()
-	case place.Register.Kind != kind && kind == merchant.Till:
-		return b, problem.New(problem.Conflict, "sale.history_register").At("register_id")
-	case place.Register.Kind != kind:
-		return b, problem.New(problem.Conflict, "sale.not_history").At("register_id")
+	case usedFor(place.Register, history) != nil:
+		return b, usedFor(place.Register, history)
 	}
 	if refused := mayJoin(found, register, session); refused != nil {
 		return b, refused

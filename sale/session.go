@@ -24,6 +24,7 @@ type Opening struct {
 	ID       id.Session
 	Register id.Register
 	Float    money.Amount
+	History  bool // by an import, on a register made for history, and on no other
 }
 
 // Open opens a till session. The same opening again returns the session, with
@@ -59,7 +60,7 @@ func (s *Sales) open(tx *db.Tx, p access.Principal, o Opening) (Session, bool, e
 	if !errors.Is(err, db.ErrNone) {
 		return known, false, err
 	}
-	register, where, err := s.merchants.RegisterIn(tx, p.Merchant, o.Register)
+	register, where, err := s.registerFor(tx, p.Merchant, o.Register, o.History)
 	if err != nil {
 		return known, false, err
 	}
@@ -110,6 +111,26 @@ func (s *Sales) open(tx *db.Tx, p access.Principal, o Opening) (Session, bool, e
 func registerData(register id.Register) []byte {
 	data, _ := json.Marshal(map[string]string{"register_id": string(register)})
 	return data
+}
+
+// registerFor reads a register that is to be used by an import, or else at the
+// counter: history and tills never meet.
+func (s *Sales) registerFor(tx *db.Tx, m id.Merchant, register id.Register, history bool) (merchant.Register, merchant.Site, error) {
+	r, where, err := s.merchants.RegisterIn(tx, m, register)
+	if err == nil {
+		err = usedFor(r, history)
+	}
+	return r, where, err
+}
+
+func usedFor(r merchant.Register, history bool) error {
+	switch {
+	case r.Kind == merchant.History && !history:
+		return problem.New(problem.Conflict, "sale.history_register").At("register_id")
+	case r.Kind != merchant.History && history:
+		return problem.New(problem.Conflict, "sale.not_history").At("register_id")
+	}
+	return nil
 }
 
 // dayOpen refuses a session on a business date that is closed. It is asked once
@@ -167,15 +188,16 @@ func (s *Sales) Move(ctx context.Context, p access.Principal, r MovementRequest)
 func (s *Sales) move(tx *db.Tx, p access.Principal, r MovementRequest) (Movement, bool, error) {
 	known, err := readMovement(tx, p.Merchant, r.ID)
 	if err == nil {
-		if known.In != r.In || known.Amount != r.Amount.Minor || known.Reason != r.Reason {
-			return known, false, problem.New(problem.Conflict, "sale.other_content", "sale", r.ID)
+		session, err := readSession(tx, p.Merchant, known.Session)
+		if err == nil && (session.Register != r.Register || known.In != r.In || known.Amount != r.Amount.Minor || known.Reason != r.Reason) {
+			err = problem.New(problem.Conflict, "sale.other_content", "sale", r.ID)
 		}
-		return known, false, nil
+		return known, false, err
 	}
 	if !errors.Is(err, db.ErrNone) {
 		return known, false, err
 	}
-	_, where, err := s.merchants.RegisterIn(tx, p.Merchant, r.Register)
+	_, where, err := s.registerFor(tx, p.Merchant, r.Register, false)
 	if err != nil {
 		return known, false, err
 	}

@@ -48,6 +48,7 @@ type checkpoint struct {
 	size  int64  // bytes in this WAL when last seen
 	past  int64  // bytes in the WALs before it
 	salt  uint32 // tells this WAL from those before
+	over  uint32 // the salt of the WAL that the next write begins again
 	retry int64  // size from which a restart is tried
 }
 
@@ -89,7 +90,7 @@ func (c *checkpoint) between() {
 	defer c.mu.Unlock()
 	c.restart.Store(false)
 	if done := c.run("RESTART"); done {
-		c.retry = c.bound
+		c.over, c.retry = c.salt, c.bound
 	} else {
 		c.retry = c.size + c.bound/4
 	}
@@ -104,11 +105,7 @@ func (c *checkpoint) loop() {
 			return
 		case <-c.grown:
 		}
-		c.mu.Lock()
-		c.run("PASSIVE")
-		full := c.size >= c.retry
-		c.mu.Unlock()
-		if full {
+		if c.passive() {
 			c.restart.Store(true)
 			c.writer.queue.signal()
 		}
@@ -121,6 +118,15 @@ func (c *checkpoint) loop() {
 		case <-pause:
 		}
 	}
+}
+
+// passive moves what no reader holds, beside the writer, and tells whether the
+// writer should stand still for the rest.
+func (c *checkpoint) passive() (full bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.run("PASSIVE")
+	return c.size >= c.retry && c.salt != c.over
 }
 
 // run makes one checkpoint, notes the size of the WAL, and tells whether the

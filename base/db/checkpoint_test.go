@@ -53,6 +53,19 @@ func TestWALBeginsAgain(t *testing.T) {
 	}
 }
 
+// One restart is enough: while nobody writes, none is asked for again.
+func TestRestartIsAskedForOnce(t *testing.T) {
+	d, _ := dbtest.OpenWith(t, db.SQLite, db.WithWALBound(db.Options{}, smallWAL))
+	makeThings(t, d)
+	writeUntil(t, d, func() bool { return db.Passive(d) })
+	for !db.Over(d) { // the writer does it by itself, within a pause
+		write(t, d, func(tx *db.Tx) error { return nil })
+	}
+	if db.Passive(d) {
+		t.Error("it is asked for again")
+	}
+}
+
 // A reader holds what it sees: the WAL cannot begin again, writes go on, and once
 // the reader is gone it does.
 func TestReaderThatStaysHoldsTheWAL(t *testing.T) {

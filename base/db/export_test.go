@@ -45,6 +45,18 @@ func WALBefore(d *DB) (bytes int64, late bool) {
 	return c.past, c.retry > c.bound
 }
 
+// Passive makes a checkpoint and tells whether it asks for a restart; Over tells
+// whether a restart was done and the next write begins the WAL again.
+func Passive(d *DB) (asks bool) { return d.backend.(*lite).checkpoint.passive() }
+
+// Over: see Passive.
+func Over(d *DB) bool {
+	c := d.backend.(*lite).checkpoint
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.over == c.salt
+}
+
 // WriterWith opens the connection that writes, with pragmas of the test's own.
 func WriterWith(path string, pragmas ...string) error {
 	conn, err := openWriter(path, pragmas...)

@@ -35,6 +35,7 @@ const (
 	statementTimeout = 30 * time.Second
 	lockTimeout      = 10 * time.Second
 	idleTimeout      = 60 * time.Second
+	readIdleTimeout  = "10min" // of a read, which holds no lock
 	// sealLock is the advisory lock of whoever makes the triggers.
 	sealLock = 0x7365616c
 )
@@ -76,7 +77,9 @@ func openPostgres(ctx context.Context, d *DB, dsn string) (backend, error) {
 
 // prepare brings the schema up to today's, or checks that it is.
 func (p *postgres) prepare(ctx context.Context) error {
-	pool := stdlib.OpenDBFromPool(p.pool)
+	patient := p.pool.Config().ConnConfig.Copy() // a migration takes the time it takes
+	patient.RuntimeParams["statement_timeout"], patient.RuntimeParams["lock_timeout"] = "0", "0"
+	pool := stdlib.OpenDB(*patient)
 	defer pool.Close()
 	if err := pool.PingContext(ctx); err != nil {
 		return unavailable(err)
@@ -178,7 +181,8 @@ func (p *postgres) read(ctx context.Context, fn func(*Tx) error) error {
 		return unavailable(err)
 	}
 	s := &pgSession{ctx: ctx, conn: conn, begin: []string{
-		"begin isolation level repeatable read read only", "set local statement_timeout = 0",
+		"begin isolation level repeatable read read only", // a report may take its time: ctx bounds it
+		"select set_config('statement_timeout', '0', true), set_config('idle_in_transaction_session_timeout', '" + readIdleTimeout + "', true)",
 	}}
 	defer s.end()
 	tx := &Tx{pg: s, readOnly: true}

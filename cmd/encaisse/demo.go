@@ -70,7 +70,7 @@ func (c *demoCmd) Run(ctx context.Context, o output) error {
 	if err := first.makeMaster(); err != nil {
 		return err
 	}
-	h, err := first.open(ctx, o, clock.Real{})
+	h, err := first.open(ctx, o.log, clock.Real{})
 	if err != nil {
 		return err
 	}

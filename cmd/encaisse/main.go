@@ -58,6 +58,11 @@ func (o output) done(asJSON bool, v any, people func(w io.Writer)) error {
 	return nil
 }
 
+// quiet logs errors alone: a long command is its own measure of what is slow.
+func quiet(w io.Writer) *slog.Logger {
+	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelError}))
+}
+
 // jsonFlag is the --json every command has.
 type jsonFlag struct {
 	JSON bool `help:"Print one JSON object on the last line." name:"json"`

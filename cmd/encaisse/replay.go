@@ -68,7 +68,7 @@ type ticket struct {
 
 func (c *replayCmd) Run(ctx context.Context, o output) error {
 	manual := clock.NewManual(clock.Real{}.Now())
-	h, err := c.open(ctx, o, manual)
+	h, err := c.open(ctx, quiet(o.err), manual)
 	if err != nil {
 		return err
 	}
@@ -265,7 +265,7 @@ func (r *replay) day(ctx context.Context, date string, byNumber map[string]*tick
 	first, last := tickets[0].at, tickets[len(tickets)-1].at
 	r.clock.Set(first)
 	session, _, err := r.house.sales.Open(ctx, r.principal, sale.Opening{
-		ID: id.From[id.Session](first, r.digest(date, "session")), Register: r.register.ID, Float: money.Amount{Currency: "EUR"},
+		ID: id.From[id.Session](first, r.digest(date, "session")), Register: r.register.ID, Float: money.Amount{Currency: "EUR"}, History: true,
 	})
 	if err != nil {
 		return err
@@ -275,14 +275,14 @@ func (r *replay) day(ctx context.Context, date string, byNumber map[string]*tick
 			return err
 		}
 		r.clock.Set(last)
-		z := sale.ClosingRequest{ID: id.From[id.Closing](last, r.digest(date, "z")), Register: r.register.ID, Kind: sale.Z}
+		z := sale.ClosingRequest{ID: id.From[id.Closing](last, r.digest(date, "z")), Register: r.register.ID, Kind: sale.Z, History: true}
 		if _, _, err := r.house.sales.Close(ctx, r.principal, z); err != nil {
 			return err
 		}
 	}
 	r.clock.Set(last)
 	closing := sale.ClosingRequest{
-		ID: id.From[id.Closing](last, r.digest(date, "day")), Register: r.register.ID, Kind: sale.Day, BusinessDate: session.BusinessDate,
+		ID: id.From[id.Closing](last, r.digest(date, "day")), Register: r.register.ID, Kind: sale.Day, BusinessDate: session.BusinessDate, History: true,
 	}
 	_, _, err = r.house.sales.Close(ctx, r.principal, closing)
 	return err

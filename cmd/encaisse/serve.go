@@ -33,7 +33,7 @@ type serveCmd struct {
 }
 
 func (c *serveCmd) Run(ctx context.Context, o output) error {
-	h, err := c.open(ctx, o, clock.Real{})
+	h, err := c.open(ctx, o.log, clock.Real{})
 	if err != nil {
 		return err
 	}

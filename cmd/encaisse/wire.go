@@ -64,16 +64,16 @@ func (f databaseFlags) checkpointFile() string {
 }
 
 // open opens the database and builds the house on it.
-func (f databaseFlags) open(ctx context.Context, o output, c clock.Clock) (*house, error) {
+func (f databaseFlags) open(ctx context.Context, log *slog.Logger, c clock.Clock) (*house, error) {
 	master, err := f.master()
 	if err != nil {
 		return nil, err
 	}
-	d, err := db.Open(ctx, f.DB, db.Options{Logger: o.log})
+	d, err := db.Open(ctx, f.DB, db.Options{Logger: log})
 	if err != nil {
 		return nil, err
 	}
-	return build(d, c, master, f.checkpointFile(), o.log), nil
+	return build(d, c, master, f.checkpointFile(), log), nil
 }
 
 func build(d *db.DB, c clock.Clock, master *secret.Master, checkpoints string, log *slog.Logger) *house {

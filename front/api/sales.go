@@ -181,7 +181,7 @@ func (a *API) sales() {
 			404: {"merchant.register_not_found"},
 			422: {
 				"sale.no_lines", "sale.too_many_lines", "sale.too_many_tenders", "sale.text", "sale.cash_payer", "sale.quantity_zero",
-				"sale.quantity_limit", "sale.price_negative", "sale.price_limit", "sale.label_missing", "sale.rate_missing", "sale.price_missing",
+				"sale.quantity_limit", "sale.price_negative", "sale.price_limit", "sale.label_missing", "sale.rate_missing", "sale.rate_unknown", "sale.price_missing",
 				"sale.article_or_label", "sale.nature", "sale.reduction_kind", "sale.reduction_range", "sale.reduction_exceeds",
 				"sale.means_unknown", "sale.tender_zero", "sale.cash_negative", "sale.received_short", "sale.received_on_return",
 				"sale.currency", "sale.unknown_article", "sale.tender_short", "sale.tender_exceeds", "sale.cash_ceiling", "sale.session_unknown",

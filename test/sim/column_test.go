@@ -3,36 +3,47 @@ package sim
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
 	"testing"
 
 	"encaisse/base/db"
-	"encaisse/report"
-
 	"encaisse/fiscal"
+	"encaisse/report"
 )
 
 // unsealed are the columns of sealed tables that may be altered without verify
 // saying so, and why. A column that is not here is found in every row tried.
 var unsealed = map[string]string{
-	"fiscal_signer.private_key": "sealed under the master key: it opens or it does not",
+	"fiscal_signer.merchant_id": aKey,
+	"fiscal_signer.signer_id":   aKey,
+	"fiscal_signer.name":        aKey,
+	"fiscal_signer.private_key": aKey,
+	"fiscal_signer.created_at":  aKey,
 	"sale.request_hash":         "tells a repeated request from another one, nothing that was sold",
 	"tender.tender_id":          "an id of the caller's; what is sealed of a tender is what it paid",
 }
 
-// gaps are columns that verify does not look at, and should.
+const aKey = "what a verifier trusts is the public key that is kept outside"
+
+// gaps are columns that verify does not look at, in some row or in all, and should.
 var gaps = map[string]string{
+	"closing.session_id":       "of a day: it has none",
 	"fiscal_chain.period":      "names the session that may append: it could reopen a closed one",
+	"fiscal_chain.signer_id":   "names the key that signs next",
 	"fiscal_chain.software":    "the version that wrote last stands in the last record",
-	"fiscal_chain.signer_id":   "the key that signs next",
-	"till_session.state":       "a session closed by its Z could be open again",
+	"fiscal_record.subject":    "of the record that opens a chain: the chain's owner",
+	"ledger_transfer.at":       "the time of what caused it",
+	"ledger_transfer.currency": "that of what caused it",
+	"ledger_transfer.position": "counts from one",
+	"sale.reduction_name":      "where there is no reduction there is no name for one",
+	"sale_line.line":           "counts from one",
+	"sale_line.reduction_name": "where there is no reduction there is no name for one",
+	"tender.position":          "counts from one",
 	"till_session.closed_at":   "the time of its Z",
-	"sale_line.line":           "the lines of a ticket have an order",
-	"tender.position":          "so have its tenders",
-	"ledger_transfer.at":       "the time of its sale",
-	"ledger_transfer.currency": "that of its sale",
+	"till_session.state":       "closed by its Z, or open",
 }
 
 // sealedTables are those whose rows were written once, and a chain's row. For
@@ -82,7 +93,7 @@ func TestEveryColumn(t *testing.T) {
 			t.Errorf("%s is found now: take it out of the list (%s)", name, why)
 		}
 	}
-	for _, name := range slices.Sorted(keys2(gaps)) {
+	for _, name := range slices.Sorted(maps.Keys(gaps)) {
 		if missed[name] {
 			t.Logf("a known gap: %s: %s", name, gaps[name])
 		} else {
@@ -90,8 +101,6 @@ func TestEveryColumn(t *testing.T) {
 		}
 	}
 }
-
-func keys2(m map[string]string) func(yield func(string) bool) { return keys(m) }
 
 // trusted reads what is kept outside the database.
 func trusted(t *testing.T, shop *Shop) ([]string, []fiscal.Checkpoint) {
@@ -149,6 +158,9 @@ func altered(t *testing.T, shop *Shop, keys []string, checkpoints []fiscal.Check
 func otherValue(x *Spoiler, table, column string, row int64) string {
 	switch x.Text(`SELECT typeof(`+column+`) FROM `+table+` WHERE rowid = $1`, row) {
 	case "text":
+		if column == "direction" {
+			return `CASE direction WHEN 'in' THEN 'out' ELSE 'in' END`
+		}
 		return fmt.Sprintf(`%s || 'x'`, column)
 	case "integer":
 		if column == "history" {

@@ -41,12 +41,12 @@ func TestFIS002_byte(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		at := bytes.Index(file, p.payload)
-		if at < 0 {
+		if !bytes.Contains(file, p.payload) {
 			continue // it is spread over pages
 		}
-		at += random.IntN(len(p.payload))
-		file[at] ^= 1 << random.IntN(8)
+		flipped := bytes.Clone(p.payload)
+		flipped[random.IntN(len(flipped))] ^= 1 << random.IntN(8)
+		file = bytes.ReplaceAll(file, p.payload, flipped) // where it was before it moved to another page, too
 		if err := os.WriteFile(copied.File(), file, 0o600); err != nil {
 			t.Fatal(err)
 		}
