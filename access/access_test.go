@@ -278,8 +278,10 @@ func testNobodyTellsWhetherAnAddressIsKnown(t *testing.T, h *house) {
 	for try := range access.MaxTries + 2 {
 		var answers []string
 		for _, who := range [][2]string{
-			{h.at("nobody"), goodCode}, {"not even an address", goodCode},
-			{h.at("camille"), wrongCode}, {h.at("gone"), goodCode},
+			{h.at("nobody"), goodCode},
+			{"not even an address", goodCode},
+			{h.at("camille"), wrongCode},
+			{h.at("gone"), goodCode},
 		} {
 			_, err := h.SignIn(t.Context(), who[0], who[1])
 			answers = append(answers, err.Error())

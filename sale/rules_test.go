@@ -91,8 +91,11 @@ func TestCashCeiling(t *testing.T) {
 			total int64
 			ok    bool
 		}{
-			{"", 1_000_00, true}, {"", 1_000_01, false}, {sale.Resident, 1_000_01, false},
-			{sale.NonResident, 15_000_00, true}, {sale.NonResident, 15_000_01, false},
+			{"", 1_000_00, true},
+			{"", 1_000_01, false},
+			{sale.Resident, 1_000_01, false},
+			{sale.NonResident, 15_000_00, true},
+			{sale.NonResident, 15_000_01, false},
 		} {
 			r := w.request(c.total, line(w.bag, 1000))
 			price := eur(c.total)

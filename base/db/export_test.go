@@ -45,6 +45,15 @@ func WALBefore(d *DB) (bytes int64, late bool) {
 	return c.past, c.retry > c.bound
 }
 
+// WALSize is how large the WAL is.
+func WALSize(d *DB) int64 {
+	c := d.backend.(*lite).checkpoint
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.run("NOOP")
+	return c.size
+}
+
 // Passive makes a checkpoint and tells whether it asks for a restart; Over tells
 // whether a restart was done and the next write begins the WAL again.
 func Passive(d *DB) (asks bool) { return d.backend.(*lite).checkpoint.passive() }

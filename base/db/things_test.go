@@ -29,9 +29,10 @@ const thing = `CREATE TABLE thing (
 
 const thingIndex = `CREATE UNIQUE INDEX thing_by_label ON thing (merchant_id, label) WHERE label IS NOT NULL`
 
-// each runs a test on both engines, with the table thing.
+// each runs a test on both engines, with the table thing, beside other tests.
 func each(t *testing.T, test func(t *testing.T, d *db.DB)) {
 	t.Helper()
+	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		makeThings(t, d)
 		test(t, d)

@@ -80,8 +80,15 @@ func TestCurrenciesNeverMix(t *testing.T) {
 
 func TestRoundingIsHalfAwayFromZero(t *testing.T) {
 	for _, c := range []struct{ amount, bp, want int64 }{
-		{50, 100, 1}, {-50, 100, -1}, {49, 100, 0}, {-49, 100, 0}, {150, 100, 2}, {-150, 100, -2},
-		{1000, -1250, -125}, {0, 10_000, 0}, {12_345, 10_000, 12_345},
+		{50, 100, 1},
+		{-50, 100, -1},
+		{49, 100, 0},
+		{-49, 100, 0},
+		{150, 100, 2},
+		{-150, 100, -2},
+		{1000, -1250, -125},
+		{0, 10_000, 0},
+		{12_345, 10_000, 12_345},
 	} {
 		if got, err := Percent(c.amount, c.bp); err != nil || got != c.want {
 			t.Errorf("Percent(%d, %d) = %d, %v, want %d", c.amount, c.bp, got, err, c.want)

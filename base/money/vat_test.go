@@ -63,9 +63,16 @@ func TestHT(t *testing.T) {
 		rate      Rate
 		ttc, want int64
 	}{
-		{2000, 120, 100}, {550, 115, 109}, {1000, 500, 455}, {0, 123, 123}, {10_000, 1, 1}, {10_000, -1, -1},
-		{2000, 3, 3}, {2000, -3, -3}, // exactly 2.5
-		{210, math.MaxInt64, 9033665070376861711}, {0, math.MinInt64, math.MinInt64},
+		{2000, 120, 100},
+		{550, 115, 109},
+		{1000, 500, 455},
+		{0, 123, 123},
+		{10_000, 1, 1},
+		{10_000, -1, -1},
+		{2000, 3, 3},
+		{2000, -3, -3}, // exactly 2.5
+		{210, math.MaxInt64, 9033665070376861711},
+		{0, math.MinInt64, math.MinInt64},
 	} {
 		if got, err := c.rate.HT(c.ttc); err != nil || got != c.want {
 			t.Errorf("HT of %d at %s %% = %d, %v, want %d", c.ttc, c.rate, got, err, c.want)

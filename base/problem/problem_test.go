@@ -56,5 +56,6 @@ func TestNewWantsPairs(t *testing.T) {
 			t.Error("an odd number of args goes unseen")
 		}
 	}()
-	New(Invalid, "a.b", "name")
+	odd := []any{"name"}
+	New(Invalid, "a.b", odd...)
 }

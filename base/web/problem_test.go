@@ -61,10 +61,14 @@ func TestProblemInTheReadersLanguage(t *testing.T) {
 		Type: "urn:encaisse:problem:money.currency", Title: "Demande refusée", Status: 422, Code: "money.currency",
 		Detail: "Deux devises différentes (1\u202f234,50\u00a0€ et CHF) ne s'additionnent pas. Utilisez la même devise partout.",
 		Errors: []Fault{
-			{Pointer: "#/lines/2/unit_price", Code: "money.currency",
-				Detail: "Deux devises différentes (1\u202f234,50\u00a0€ et CHF) ne s'additionnent pas. Utilisez la même devise partout."},
-			{Pointer: "#/lines/3/quantity", Code: "money.quantity",
-				Detail: "Cette quantité est illisible. Indiquez un nombre de trois décimales au plus, par exemple 1,250."},
+			{
+				Pointer: "#/lines/2/unit_price", Code: "money.currency",
+				Detail: "Deux devises différentes (1\u202f234,50\u00a0€ et CHF) ne s'additionnent pas. Utilisez la même devise partout.",
+			},
+			{
+				Pointer: "#/lines/3/quantity", Code: "money.quantity",
+				Detail: "Cette quantité est illisible. Indiquez un nombre de trois décimales au plus, par exemple 1,250.",
+			},
 			{Code: "no.sentence", Detail: "Demande refusée"},
 		},
 		RequestID: w.Header().Get(RequestIDHeader),

@@ -167,13 +167,12 @@ func (c *Client) Open(t testing.TB, register string, float int64) (session strin
 
 // Totals are those of an X or a Z.
 type Totals struct {
-	First    int64 `json:"first_ticket"`
-	Last     int64 `json:"last_ticket"`
-	Tickets  int64 `json:"tickets"`
-	Lines    int64 `json:"lines"`
-	Net      int64 `json:"net_minor"`
-	Cash     int64 `json:"cash_minor"`
-	Expected int64 `json:"expected_minor"`
+	First    int64  `json:"first_ticket"`
+	Last     int64  `json:"last_ticket"`
+	Tickets  int64  `json:"tickets"`
+	Net      Amount `json:"net"`
+	Cash     Amount `json:"cash"`
+	Expected Amount `json:"expected"`
 }
 
 // X reads the totals of the open session.

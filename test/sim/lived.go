@@ -37,7 +37,7 @@ func Live(t testing.TB, engine db.Engine) *Shop {
 	server.move(t, shop.Till, "in", 50_00, "Appoint de monnaie")
 	server.move(t, shop.Till, "out", 20_00, "Dépôt en banque")
 	server.sell(t, NewBasket(shop.Till, [2]int64{450, 1000}))
-	expected := server.X(t, shop.Till).Expected
+	expected := server.X(t, shop.Till).Expected.Minor
 	server.Must(t, http.MethodPut, "/v1/registers/"+shop.Till+"/closings/"+string(NewID[id.Closing]()),
 		map[string]any{"kind": "z", "counted": Euros(expected + 35)}, nil)
 	server.Open(t, shop.Till, 80_00)

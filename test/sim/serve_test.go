@@ -41,7 +41,7 @@ func TestServerKilled(t *testing.T) {
 				}
 			}
 			tickets, total := crowd.Total("")
-			if x := server.X(t, shop.Till); x.Tickets != tickets || x.Net != total || x.Cash != total {
+			if x := server.X(t, shop.Till); x.Tickets != tickets || x.Net != Euros(total) || x.Cash != Euros(total) {
 				t.Errorf("X %+v, acknowledged %d tickets of %d in all", x, tickets, total)
 			}
 			server.Stop()
@@ -139,7 +139,7 @@ func TestTwoNodes(t *testing.T) {
 func (c *Crowd) expectZ(t *testing.T, z Totals, session string) {
 	t.Helper()
 	tickets, total := c.Total(session)
-	if z.Tickets != tickets || z.Net != total || z.Last-z.First+1 != tickets {
+	if z.Tickets != tickets || z.Net != Euros(total) || z.Last-z.First+1 != tickets {
 		t.Errorf("Z %+v, acknowledged in its session %d tickets of %d in all", z, tickets, total)
 	}
 	for _, s := range c.sold {

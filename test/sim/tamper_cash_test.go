@@ -126,7 +126,7 @@ func TestFIS013_api(t *testing.T) {
 				}
 			}
 		}
-		if x := server.X(t, shop.Till); x.Cash != 450 || x.Tickets != 1 {
+		if x := server.X(t, shop.Till); x.Cash != Euros(450) || x.Tickets != 1 {
 			t.Errorf("X %+v", x)
 		}
 		server.Stop()
