@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -36,7 +37,7 @@ func TestCommandLine(t *testing.T) {
 			},
 			Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 				"start": start, "stop": stop, "curl": curl, "printed": printed,
-				"field": field, "object": object, "mode": mode, "spoil": spoil,
+				"field": field, "object": object, "mode": mode, "spoil": spoil, "code": code,
 			},
 		})
 	})
@@ -60,8 +61,24 @@ func setUp(env *testscript.Env, engine db.Engine) error {
 		env.Setenv("DB", dbtest.DSN(t, engine))
 	}
 	env.Setenv("ENGINE", engine.String())
-	env.Values[running{}] = make(running)
+	env.Values[worldKey{}] = &world{t: t, running: make(map[string]*sim.Process)}
 	return os.CopyFS(filepath.Join(env.WorkDir, "bakery"), os.DirFS(filepath.Join("testdata", "bakery")))
+}
+
+// code wants a command to end with an exit code: code 2 encaisse …
+func code(ts *testscript.TestScript, _ bool, args []string) {
+	err := ts.Exec(args[1], args[2:]...)
+	have := 0
+	var exit *exec.ExitError
+	switch {
+	case errors.As(err, &exit):
+		have = exit.ExitCode()
+	case err != nil:
+		ts.Fatalf("%v", err)
+	}
+	if fmt.Sprint(have) != args[0] {
+		ts.Fatalf("exit code %d", have)
+	}
 }
 
 // field sets an environment variable from a member of the JSON object on the
@@ -112,5 +129,5 @@ func spoil(ts *testscript.TestScript, _ bool, args []string) {
 		engine = db.PostgreSQL
 	}
 	shop := &sim.Shop{Engine: engine, DSN: dsn}
-	sim.Spoil(testOf(ts), shop, func(x *sim.Spoiler) { x.Exec(args[1]) })
+	sim.Spoil(worldOf(ts).t, shop, func(x *sim.Spoiler) { x.Exec(args[1]) })
 }

@@ -24,12 +24,13 @@ type Bakery struct {
 
 // Day is what one business day comes to.
 type Day struct {
-	Date    string
-	Tickets int64
-	Lines   int64
-	Returns int64 // tickets with a negative total
-	Total   int64 // TTC, minor units
-	Rates   map[int64]Rate
+	Date     string
+	Tickets  int64
+	Lines    int64
+	Returns  int64 // tickets with a negative total
+	Returned int64 // what they come to, minor units, negative
+	Total    int64 // TTC, minor units
+	Rates    map[int64]Rate
 }
 
 // Rate is a day's turnover and VAT at one rate, minor units.
@@ -41,8 +42,15 @@ var bakeryArticles = [...]struct {
 	rate  int64
 	price int64
 }{
-	{"BAGUETTE", 550, 105}, {"TRADITION", 550, 130}, {"CROISSANT", 550, 120}, {"ÉCLAIR", 550, 340},
-	{"CAFÉ", 1000, 160}, {"QUICHE", 1000, 450}, {"CIDRE 75 CL", 2000, 720}, {"SACHET", 2000, 0}, {"PAIN AU POIDS", 550, 689},
+	{"BAGUETTE", 550, 105},
+	{"TRADITION", 550, 130},
+	{"CROISSANT", 550, 120},
+	{"ÉCLAIR", 550, 340},
+	{"CAFÉ", 1000, 160},
+	{"QUICHE", 1000, 450},
+	{"CIDRE 75 CL", 2000, 720},
+	{"SACHET", 2000, 0},
+	{"PAIN AU POIDS", 550, 689},
 }
 
 // bakeryTicket is one ticket being made up.
@@ -115,7 +123,7 @@ func bakeryLines(random *rand.Rand, i, day int) []bakeryLine {
 	case 2: // nothing in all
 		return []bakeryLine{line(2, 1000), line(2, -1000)}
 	case 3: // at no price
-		return []bakeryLine{line(7, 1000), line(1, 1000)}
+		return []bakeryLine{line(7, 1000), line(1, 1000), line(4, 1000)}
 	case 4: // by weight
 		return []bakeryLine{line(8, 350)}
 	}
@@ -147,6 +155,7 @@ func dayOf(date string, tickets []bakeryTicket) Day {
 		d.Total += total
 		if total < 0 {
 			d.Returns++
+			d.Returned += total
 		}
 	}
 	return d
@@ -176,6 +185,7 @@ func Sum(days []Day) Day {
 		sum.Tickets += d.Tickets
 		sum.Lines += d.Lines
 		sum.Returns += d.Returns
+		sum.Returned += d.Returned
 		sum.Total += d.Total
 		for rate, r := range d.Rates {
 			s := sum.Rates[rate]

@@ -80,7 +80,7 @@ func Number(t testing.TB, d *db.DB, query string, args ...any) (n int64) {
 func Closed(t testing.TB, d *db.DB, register string) []Day {
 	t.Helper()
 	return readDays(t, d, register,
-		`SELECT business_date, last_ticket - first_ticket + 1, lines, returns, net_minor
+		`SELECT business_date, last_ticket - first_ticket + 1, lines, returns, (net_minor - absolute_minor) / 2, net_minor
 			FROM closing WHERE register_id = $1 AND kind = 'day' ORDER BY number`,
 		`SELECT business_date, rate_bp, ttc_minor, vat_minor
 			FROM closing JOIN closing_vat v ON v.merchant_id = closing.merchant_id AND v.closing_id = closing.closing_id WHERE register_id = $1 AND kind = 'day'`)
@@ -91,7 +91,8 @@ func SoldDays(t testing.TB, d *db.DB, register string) []Day {
 	t.Helper()
 	return readDays(t, d, register,
 		`SELECT business_date, COUNT(*), CAST(SUM((SELECT COUNT(*) FROM sale_line l WHERE l.merchant_id = sale.merchant_id AND l.sale_id = sale.sale_id)) AS BIGINT),
-			CAST(SUM(CASE WHEN total_minor < 0 THEN 1 ELSE 0 END) AS BIGINT), CAST(SUM(total_minor) AS BIGINT)
+			CAST(SUM(CASE WHEN total_minor < 0 THEN 1 ELSE 0 END) AS BIGINT),
+			CAST(SUM(CASE WHEN total_minor < 0 THEN total_minor ELSE 0 END) AS BIGINT), CAST(SUM(total_minor) AS BIGINT)
 			FROM sale WHERE register_id = $1 GROUP BY business_date ORDER BY business_date`,
 		`SELECT business_date, rate_bp, CAST(SUM(ttc_minor) AS BIGINT), CAST(SUM(vat_minor) AS BIGINT)
 			FROM sale JOIN sale_vat v ON v.merchant_id = sale.merchant_id AND v.sale_id = sale.sale_id WHERE register_id = $1 GROUP BY business_date, rate_bp`)
@@ -105,7 +106,7 @@ func readDays(t testing.TB, d *db.DB, register, totals, rates string) (days []Da
 		rows := tx.Query(totals, register)
 		for rows.Next() {
 			day := Day{Rates: make(map[int64]Rate)}
-			if err := rows.Scan(&day.Date, &day.Tickets, &day.Lines, &day.Returns, &day.Total); err != nil {
+			if err := rows.Scan(&day.Date, &day.Tickets, &day.Lines, &day.Returns, &day.Returned, &day.Total); err != nil {
 				return err
 			}
 			at[day.Date] = len(days)

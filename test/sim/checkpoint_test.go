@@ -27,10 +27,14 @@ func TestFIS002_checkpointFile(t *testing.T) {
 		{"twice", text + text, "", ""},
 		{"oldest first or not", strings.Join(reversed(notes), ""), "", ""},
 		{"another size", replaceLast(text, "\n"+size+"\n", "\n1"+size+"\n"), TillOrigin + " record " + size + ": a checkpoint outside the database is signed by another key", ""},
-		{"another root", replaceLast(text, lines[2], strings.Repeat("A", 43)+"="), TillOrigin + " record " + size + ": a checkpoint outside the database is signed by another key",
-			TillOrigin + " record " + size + ": the records up to here are not those a checkpoint outside the database vouches for"},
-		{"signature of another note", strings.Join(notes[:len(notes)-1], "") + strings.Join(append(lines[:4:4], strings.Split(notes[0], "\n")[4]), "\n") + "\n\n",
-			TillOrigin + " record " + size + ": a checkpoint outside the database is signed by another key", ""},
+		{
+			"another root", replaceLast(text, lines[2], strings.Repeat("A", 43)+"="), TillOrigin + " record " + size + ": a checkpoint outside the database is signed by another key",
+			TillOrigin + " record " + size + ": the records up to here are not those a checkpoint outside the database vouches for",
+		},
+		{
+			"signature of another note", strings.Join(notes[:len(notes)-1], "") + strings.Join(append(lines[:4:4], strings.Split(notes[0], "\n")[4]), "\n") + "\n\n",
+			TillOrigin + " record " + size + ": a checkpoint outside the database is signed by another key", "",
+		},
 		{"another chain's name", replaceLast(text, TillOrigin, "encaisse/0"), "encaisse/0: the whole chain is missing: a checkpoint saw " + size, ""},
 		{"somebody else's", readText(t, other.Checkpoints), "encaisse/10000000900009/register-2: the whole chain is missing: a checkpoint saw ", ""},
 	} {

@@ -130,28 +130,32 @@ func (c *Crowd) Resolve(t testing.TB, client *Client) (there, missing int) {
 // with the same numbers and totals, no number left out, none given twice.
 func (c *Crowd) Check(t testing.TB, client *Client) {
 	t.Helper()
-	for _, failure := range c.failures {
-		t.Error(failure)
+	for _, fault := range append(c.failures, c.faults(client.Sales(t))...) {
+		t.Error(fault)
 	}
-	have := client.Sales(t)
+}
+
+// faults are the differences between what was acknowledged and what there is.
+func (c *Crowd) faults(have map[string]Sold) (faults []string) {
 	for id, want := range c.sold {
 		if have[id] != want {
-			t.Errorf("acknowledged %+v, the server has %+v", want, have[id])
+			faults = append(faults, fmt.Sprintf("acknowledged %+v, the server has %+v", want, have[id]))
 		}
 	}
 	numbers := make([]int64, 0, len(have))
 	for id, s := range have {
 		if _, acknowledged := c.sold[id]; !acknowledged {
-			t.Errorf("%+v is there and was never acknowledged", s)
+			faults = append(faults, fmt.Sprintf("%+v is there and was never acknowledged", s))
 		}
 		numbers = append(numbers, s.Number)
 	}
 	slices.Sort(numbers)
 	for i, n := range numbers {
 		if n != int64(i+1) {
-			t.Fatalf("number %d where %d follows", n, i+1)
+			return append(faults, fmt.Sprintf("number %d where %d follows", n, i+1))
 		}
 	}
+	return faults
 }
 
 // Total is the sum of what was acknowledged, of one session or of all.

@@ -49,7 +49,14 @@ func (s *spoken) String() string {
 // Start starts the program.
 func Start(t testing.TB, args ...string) *Process {
 	t.Helper()
+	return StartIn(t, "", args...)
+}
+
+// StartIn is Start in a folder.
+func StartIn(t testing.TB, dir string, args ...string) *Process {
+	t.Helper()
 	p := &Process{t: t, command: exec.Command(Program(), args...), ended: make(chan struct{})}
+	p.command.Dir = dir
 	p.stdout.first = make(chan struct{})
 	p.command.Env, p.command.Stdout, p.command.Stderr = Environment(), &p.stdout, &p.stderr
 	if err := p.command.Start(); err != nil {

@@ -185,3 +185,32 @@ func TestSalesRaceZ(t *testing.T) {
 		}
 	})
 }
+
+// TestCrowdSeesFaults plants what no server may do, and wants the crowd to see it.
+func TestCrowdSeesFaults(t *testing.T) {
+	sold := func(numbers ...int64) map[string]Sold {
+		all := make(map[string]Sold)
+		for i, n := range numbers {
+			id := string(rune('a' + i))
+			all[id] = Sold{ID: id, Number: n, Total: Euros(100)}
+		}
+		return all
+	}
+	crowd := &Crowd{sold: sold(1, 2, 3)}
+	if faults := crowd.faults(sold(1, 2, 3)); len(faults) > 0 {
+		t.Errorf("nothing is wrong: %v", faults)
+	}
+	less := sold(1, 2, 3)
+	less["b"] = Sold{ID: "b", Number: 2, Total: Euros(50)}
+	for name, have := range map[string]map[string]Sold{
+		"one lost": sold(1, 2), "one more": sold(1, 2, 3, 4), "numbers exchanged": sold(2, 1, 3), "a number twice": sold(1, 2, 2), "another total": less,
+	} {
+		if len(crowd.faults(have)) == 0 {
+			t.Errorf("%s: nothing was seen", name)
+		}
+	}
+	hole := &Crowd{sold: sold(1, 2, 4)}
+	if len(hole.faults(sold(1, 2, 4))) == 0 {
+		t.Error("a hole in the numbers: nothing was seen")
+	}
+}

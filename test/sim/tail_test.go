@@ -13,17 +13,18 @@ import (
 // journal, from every table, from the chain's row. Nothing inside a database can
 // tell that there was more, and verify says so; checkpoints can.
 func TestFIS002_tail(t *testing.T) {
-	for name, keep := range map[string]func(x *Spoiler) int64{
-		"last sale": func(x *Spoiler) int64 {
-			return x.Int(`SELECT seq FROM fiscal_chain WHERE owner_id = $1`, x.Shop.Till) - 1
-		},
-		"since the Z": func(x *Spoiler) int64 { return x.Closing(x.Shop.Till, "z", 1).Seq },
-		"with the Z":  func(x *Spoiler) int64 { return x.Closing(x.Shop.Till, "z", 1).Seq - 1 },
-		"first sale":  func(x *Spoiler) int64 { return x.Ticket(x.Shop.Till, 1).Seq },
-	} {
-		t.Run(name, func(t *testing.T) {
-			Each(t, func(t *testing.T, engine db.Engine) {
-				shop := Live(t, engine)
+	Each(t, func(t *testing.T, engine db.Engine) {
+		copies := Live(t, engine).Copies(t)
+		for name, keep := range map[string]func(x *Spoiler) int64{
+			"last sale": func(x *Spoiler) int64 {
+				return x.Int(`SELECT seq FROM fiscal_chain WHERE owner_id = $1`, x.Shop.Till) - 1
+			},
+			"since the Z": func(x *Spoiler) int64 { return x.Closing(x.Shop.Till, "z", 1).Seq },
+			"with the Z":  func(x *Spoiler) int64 { return x.Closing(x.Shop.Till, "z", 1).Seq - 1 },
+			"first sale":  func(x *Spoiler) int64 { return x.Ticket(x.Shop.Till, 1).Seq },
+		} {
+			t.Run(name, func(t *testing.T) {
+				shop := copies(t)
 				var kept, were int64
 				Spoil(t, shop, func(x *Spoiler) {
 					were = x.Int(`SELECT seq FROM fiscal_chain WHERE owner_id = $1`, shop.Till)
@@ -34,8 +35,8 @@ func TestFIS002_tail(t *testing.T) {
 				expect(t, shop.Verify(t), fmt.Sprintf("%s record %d: %d records are missing after it: a checkpoint outside the database saw %d",
 					TillOrigin, kept, were-kept, were))
 			})
-		})
-	}
+		}
+	})
 }
 
 // expectUnvouched wants a verification that finds nothing and says that nothing
