@@ -44,7 +44,7 @@ func (c *verifyCmd) Run(ctx context.Context, o output) error {
 	if err != nil {
 		return err
 	}
-	d, err := db.Open(ctx, c.DB, db.Options{ReadOnly: true, Logger: o.log})
+	d, err := db.Open(ctx, c.DB, db.Options{ReadOnly: true, Logger: quiet(o.err)})
 	if err != nil {
 		return err
 	}
