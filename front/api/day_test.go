@@ -50,6 +50,7 @@ func (c *till) sell(as client, body object) (string, answered) {
 
 // TestDRV04_ADayAtTheTill is a whole small day over HTTP.
 func TestDRV04_ADayAtTheTill(t *testing.T) {
+	t.Log("coverage: DRV-04 partial: receipt, screen and export are still to come")
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		c := newWorld(t, d).bakery().till()
 		// DRV-04: 28.90 at 20 % and 1.25 at 10 % are 30.15.

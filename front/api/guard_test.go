@@ -107,6 +107,10 @@ func TestTheGuardCanFail(t *testing.T) {
 // TestUPM046_UPM048_UPM049_UPM050_UPM052_RolesByOperation calls every operation as
 // every role, and as nobody.
 func TestUPM046_UPM048_UPM049_UPM050_UPM052_RolesByOperation(t *testing.T) {
+	t.Log("coverage: UPM-046 partial: bank details do not exist yet")
+	t.Log("coverage: UPM-048 partial: there is no screen yet that could lack the control")
+	t.Log("coverage: UPM-050 partial: the screens a manager opens are still to come")
+	t.Log("coverage: UPM-052 partial: there is no screen yet whose fields are read-only")
 	d, _ := dbtest.Open(t, db.SQLite)
 	for _, stray := range strayRoles(newWorld(t, d).bakery(), whoMay) {
 		t.Error(stray)

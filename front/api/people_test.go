@@ -45,6 +45,7 @@ func TestUPM044_ThereAreThreeRoles(t *testing.T) {
 // TestUPM045_AUserSeesOwnSalesOnly: neither another's sale, nor a page with it, nor
 // anybody's totals.
 func TestUPM045_AUserSeesOwnSalesOnly(t *testing.T) {
+	t.Log("coverage: UPM-045 partial: a forged collaborator_id is an unknown parameter here (422), not 403")
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		c := newWorld(t, d).bakery().till()
 		mine, _ := c.sell(c.user, c.basket(125, object{"article_id": c.bread}))
@@ -76,6 +77,7 @@ func TestUPM045_AUserSeesOwnSalesOnly(t *testing.T) {
 }
 
 func TestUPM051_UPM053_WhoManagesWhom(t *testing.T) {
+	t.Log("coverage: UPM-053 partial: there is no screen yet whose choice lacks the role")
 	d, _ := dbtest.Open(t, db.SQLite)
 	s := newWorld(t, d).bakery()
 	boss, manager, user := "/v1/people/"+string(s.bossID), "/v1/people/"+string(s.managerID), "/v1/people/"+string(s.userID)
@@ -157,6 +159,7 @@ func TestUPM057_ADeactivatedPersonIsOut(t *testing.T) {
 }
 
 func TestUPM075_ChangeOfOnesCode(t *testing.T) {
+	t.Log("coverage: UPM-075 partial: one path, the API: the app and the portal are still to come")
 	d, _ := dbtest.Open(t, db.SQLite)
 	s := newWorld(t, d).bakery()
 	other := s.signIn("user", userCode)
@@ -183,6 +186,8 @@ func TestUPM075_ChangeOfOnesCode(t *testing.T) {
 
 // TestUPM046_UPM052_CompanyDataIsTheAdministrators: those who may, and what stays.
 func TestUPM046_UPM052_CompanyDataIsTheAdministrators(t *testing.T) {
+	t.Log("coverage: UPM-046 partial: bank details do not exist yet")
+	t.Log("coverage: UPM-052 partial: there is no screen yet whose fields are read-only")
 	d, _ := dbtest.Open(t, db.SQLite)
 	s := newWorld(t, d).bakery()
 	site, register := "/v1/sites/"+string(s.founded.Site.ID), "/v1/registers/"+string(s.founded.Till.ID)

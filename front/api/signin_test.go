@@ -16,6 +16,7 @@ import (
 // TestUPM016_ACodeHasSixDigits: five, seven, letters and other digits are refused
 // before anything is looked up.
 func TestUPM016_ACodeHasSixDigits(t *testing.T) {
+	t.Log("coverage: UPM-016 partial: the numeric keypad comes with the screens")
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		s := newWorld(t, d).bakery()
 		before := s.rows()
