@@ -119,7 +119,7 @@ func bakeryLines(random *rand.Rand, i, day int) []bakeryLine {
 	case 0: // a return
 		return []bakeryLine{line(0, -1000), line(6, -1000)}
 	case 1: // both signs
-		return []bakeryLine{line(3, 2000), line(2, -1000)}
+		return []bakeryLine{line(3, 2000), line(2, -1000), line(6, 2000)}
 	case 2: // nothing in all
 		return []bakeryLine{line(2, 1000), line(2, -1000)}
 	case 3: // at no price

@@ -3,12 +3,12 @@ package sim
 import (
 	"bytes"
 	"encoding/json"
-	"os"
 	"os/exec"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // Process is the program running while the test goes on. It is waited for as
@@ -86,20 +86,23 @@ func (p *Process) Code() int {
 }
 
 // Kill ends it as a power cut would, and waits until it is gone. It may be called again.
-func (p *Process) Kill() { p.signal(os.Kill) }
+func (p *Process) Kill() {
+	_ = p.command.Process.Kill() // an error means that it is gone already
+	<-p.ended
+}
 
 // Stop asks it to end (SIGTERM) and waits; it must then end well.
 func (p *Process) Stop() {
 	p.t.Helper()
-	p.signal(syscall.SIGTERM)
+	_ = p.command.Process.Signal(syscall.SIGTERM) // an error means that it is gone already
+	select {
+	case <-p.ended:
+	case <-time.After(settleLimit):
+		p.Kill()
+	}
 	if code := p.Code(); code != 0 {
 		p.t.Errorf("ended with code %d after SIGTERM\n%s", code, tail(p.Stderr()))
 	}
-}
-
-func (p *Process) signal(signal os.Signal) {
-	_ = p.command.Process.Signal(signal) // an error means that it is gone already
-	<-p.ended
 }
 
 // FirstLine waits for its first line of output; it is a failure to end without one.
