@@ -56,6 +56,7 @@ func TestNewWantsPairs(t *testing.T) {
 			t.Error("an odd number of args goes unseen")
 		}
 	}()
-	odd := []any{"name"}
-	New(Invalid, "a.b", odd...)
+	New(Invalid, "a.b", oddArgs()...)
 }
+
+func oddArgs() []any { return []any{"name"} }
