@@ -83,7 +83,7 @@ func TestEveryColumn(t *testing.T) {
 	}
 	missed, tried := make(map[string]bool), 0
 	for _, table := range sealedTables {
-		c := columnTamper{t: t, shop: shop, db: d, table: table.table}
+		c := &columnTamper{t: t, shop: shop, db: d, table: table.table}
 		for _, column := range c.begin() {
 			for _, row := range table.rows {
 				tried++
@@ -95,9 +95,9 @@ func TestEveryColumn(t *testing.T) {
 						t.Errorf("%s of the row with %s may be altered: verify finds nothing", name, row)
 					}
 				}
-				c.restore(column)
 			}
 		}
+		c.do(c.restore)
 	}
 	if says := verify(); says != "" {
 		t.Errorf("restored, verify says %q", says)
@@ -139,9 +139,10 @@ type columnTamper struct {
 	shop  *Shop
 	db    *db.DB
 	table string
+	last  string // the column that is altered
 }
 
-func (c columnTamper) do(fn func(x *Spoiler)) {
+func (c *columnTamper) do(fn func(x *Spoiler)) {
 	c.t.Helper()
 	Write(c.t, c.db, func(tx *db.Tx) error {
 		x := &Spoiler{Shop: c.shop, tx: tx}
@@ -151,7 +152,7 @@ func (c columnTamper) do(fn func(x *Spoiler)) {
 }
 
 // begin takes what guards the table away, keeps its rows, and lists its columns.
-func (c columnTamper) begin() (columns []string) {
+func (c *columnTamper) begin() (columns []string) {
 	c.t.Helper()
 	c.do(func(x *Spoiler) {
 		columns = x.Columns(c.table)
@@ -162,21 +163,23 @@ func (c columnTamper) begin() (columns []string) {
 	return columns
 }
 
-// alter gives a column another value in the first row for which a condition holds.
-func (c columnTamper) alter(column, row string) {
+// alter gives a column another value in the first row for which a condition
+// holds, and puts back what was altered before.
+func (c *columnTamper) alter(column, row string) {
 	c.t.Helper()
 	c.do(func(x *Spoiler) {
+		c.restore(x)
 		at := x.Int(`SELECT MIN(rowid) FROM ` + c.table + ` WHERE ` + row)
 		x.Exec(`UPDATE `+c.table+` SET `+column+` = `+otherValue(x, c.table, column, at)+` WHERE rowid = $1`, at)
 	})
+	c.last = column
 }
 
-// restore puts a column back.
-func (c columnTamper) restore(column string) {
-	c.t.Helper()
-	c.do(func(x *Spoiler) {
-		x.Exec(`UPDATE ` + c.table + ` SET ` + column + ` = (SELECT k.` + column + ` FROM kept_` + c.table + ` k WHERE k.rowid = ` + c.table + `.rowid)`)
-	})
+// restore puts back what was altered.
+func (c *columnTamper) restore(x *Spoiler) {
+	if c.last != "" {
+		x.Exec(`UPDATE ` + c.table + ` SET ` + c.last + ` = (SELECT k.` + c.last + ` FROM kept_` + c.table + ` k WHERE k.rowid = ` + c.table + `.rowid)`)
+	}
 }
 
 // otherValue is another value of the same type for a column of a row.
