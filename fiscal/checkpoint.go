@@ -111,13 +111,30 @@ func signedNote(text []byte, key *verifier, signature []byte) []byte {
 	return append(out, '\n')
 }
 
-func appendSynced(path string, data []byte) error {
-	file, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+// cutShort is the line that says that the note before it was cut short, by a
+// power failure while it was written, and does not count.
+const cutShort = "(cut short)"
+
+// appendSynced appends notes to the file. Where the file does not end as a note
+// does, what it ends with is marked as cut short first.
+func appendSynced(path string, notes []byte) error {
+	file, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {
 		return err
 	}
 	defer file.Close()
-	if _, err := file.Write(data); err != nil {
+	end, err := file.Seek(0, io.SeekEnd)
+	if err != nil {
+		return err
+	}
+	tail := make([]byte, min(end, 2))
+	if _, err := file.ReadAt(tail, end-int64(len(tail))); err != nil {
+		return err
+	}
+	if end > 0 && string(tail) != "\n\n" {
+		notes = append([]byte("\n"+cutShort+"\n\n"), notes...)
+	}
+	if _, err := file.Write(notes); err != nil {
 		return err
 	}
 	return file.Sync()
@@ -126,30 +143,46 @@ func appendSynced(path string, data []byte) error {
 // errCheckpoint means that a checkpoint file does not read as signed notes.
 var errCheckpoint = errors.New("not a checkpoint")
 
-// ReadCheckpoints reads a checkpoint file. A note cut short by a power failure
-// at the very end is left out; anything else that does not parse is an error
-// that names the line.
+// ReadCheckpoints reads a checkpoint file. A note cut short by a power failure,
+// at the very end or marked so where others followed, is left out; anything else
+// that does not parse is an error that names the line.
 func ReadCheckpoints(r io.Reader) ([]Checkpoint, error) {
-	lines := bufio.NewScanner(r)
-	lines.Buffer(nil, maxCheckpointLine)
+	in := bufio.NewReaderSize(r, maxCheckpointLine)
 	var found []Checkpoint
 	var note []string
-	for line := 1; lines.Scan(); line++ {
-		text := lines.Text()
-		if len(note) == 0 && text == "" {
-			continue
+	var bad error // of a note just read: forgiven when the next line says that it was cut short
+	for line := 1; ; line++ {
+		raw, err := in.ReadSlice('\n')
+		if errors.Is(err, io.EOF) { // without its end: cut short
+			return found, bad
 		}
-		note = append(note, text)
-		if len(note) < 5 {
-			continue
-		}
-		c, err := parseCheckpoint(note)
 		if err != nil {
-			return nil, fmt.Errorf("line %d: %w", line, err)
+			return nil, fmt.Errorf("line %d: %w", line, errCheckpoint)
 		}
-		found, note = append(found, c), nil
+		text := string(raw[:len(raw)-1])
+		if text == cutShort {
+			if len(note) == 0 && bad == nil && len(found) > 0 { // its signature may still have read as one
+				found = found[:len(found)-1]
+			}
+			note, bad = nil, nil
+			continue
+		}
+		if bad != nil {
+			return nil, bad
+		}
+		if text == "" && len(note) == 0 {
+			continue
+		}
+		if note = append(note, text); len(note) == 5 {
+			c, err := parseCheckpoint(note)
+			if err != nil {
+				bad = fmt.Errorf("line %d: %w", line, err)
+			} else {
+				found = append(found, c)
+			}
+			note = nil
+		}
 	}
-	return found, lines.Err()
 }
 
 // parseCheckpoint reads the five lines of a note: origin, size, root, empty, signature.

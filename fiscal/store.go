@@ -118,6 +118,12 @@ func readChains(tx *db.Tx, m id.Merchant) ([]*chain, error) {
 	return chains, rows.Err()
 }
 
+// CountRecords is how many records the merchant has, in whatever chain.
+func CountRecords(tx *db.Tx, m id.Merchant) (n int64, err error) {
+	err = tx.QueryRow(`SELECT COUNT(*) FROM fiscal_record WHERE merchant_id = $1`, m).Scan(&n)
+	return n, err
+}
+
 // readRecords reads up to limit records of a chain after seq, in order.
 func readRecords(tx *db.Tx, m id.Merchant, chainID id.Chain, after int64, limit int) ([]Record, error) {
 	rows := tx.Query(`SELECT seq, kind, subject, at, payload, hash, signature FROM fiscal_record

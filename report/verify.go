@@ -4,6 +4,7 @@ package report
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -70,7 +71,14 @@ func verifyMerchant(ctx context.Context, d *db.DB, m id.Merchant, keys []string,
 		if live = !slices.Equal(now, result.Chains); live {
 			return nil
 		}
-		return audit.Orphans(tx)
+		records, err := fiscal.CountRecords(tx, m)
+		if err == nil && records != result.Records {
+			err = &fiscal.Defect{What: fmt.Sprintf("%d records in the tables, the chains hold %d", records, result.Records)}
+		}
+		if err != nil {
+			return err
+		}
+		return audit.Orphans(tx, now)
 	})
 	if live {
 		proof.Live = append(proof.Live, m)

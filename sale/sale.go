@@ -95,6 +95,8 @@ type Session struct {
 	OpenedBy     int64
 	FirstTicket  int64 // the number its first ticket has or would have
 	ClosedAt     *time.Time
+
+	state string // as its row says, for verification
 }
 
 // Movement is cash put into or taken out of the drawer.

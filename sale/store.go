@@ -156,10 +156,9 @@ func readPage(tx *db.Tx, m id.Merchant, before id.Sale, operator int64, limit in
 const sessionColumns = `session_id, register_id, business_date, state, currency, float_minor, opened_at, opened_by, first_ticket, closed_at`
 
 func scanSession(row scanning, m id.Merchant) (s Session, err error) {
-	var state string
 	s.Merchant = m
-	err = row.Scan(&s.ID, &s.Register, &s.BusinessDate, &state, &s.Currency, &s.Float, &s.OpenedAt, &s.OpenedBy, &s.FirstTicket, &s.ClosedAt)
-	s.Open = state == "open"
+	err = row.Scan(&s.ID, &s.Register, &s.BusinessDate, &s.state, &s.Currency, &s.Float, &s.OpenedAt, &s.OpenedBy, &s.FirstTicket, &s.ClosedAt)
+	s.Open = s.state == "open"
 	return s, err
 }
 

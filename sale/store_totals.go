@@ -204,3 +204,8 @@ func countClosings(tx *db.Tx, m id.Merchant) (n int64, err error) {
 	err = tx.QueryRow(`SELECT COUNT(*) FROM closing WHERE merchant_id = $1`, m).Scan(&n)
 	return n, err
 }
+
+func countClosingVAT(tx *db.Tx, m id.Merchant) (n int64, err error) {
+	err = tx.QueryRow(`SELECT COUNT(*) FROM closing_vat WHERE merchant_id = $1`, m).Scan(&n)
+	return n, err
+}

@@ -23,7 +23,7 @@ type Audit struct {
 	chains   map[string]*period
 
 	// rows accounted for
-	sales, lines, vats, tenders, transfers, movements, sessions, closings int64
+	sales, lines, vats, tenders, transfers, movements, sessions, closings, closingVATs int64
 }
 
 var _ fiscal.Auditor = (*Audit)(nil)
@@ -37,6 +37,7 @@ func NewAudit(d *db.DB, m id.Merchant) *Audit {
 type period struct {
 	register id.Register
 	session  Session
+	open     bool // its Z has not come yet
 	totals   Totals
 	vat      map[money.Rate]*PeriodVAT
 	days     map[string][]Closing // Z of the business days not closed yet

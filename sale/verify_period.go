@@ -63,7 +63,7 @@ func (a *Audit) opening(p *period, t tables, r *fiscal.Sealed) error {
 		return differs("%s: opened at, by or from another ticket than sealed", r.Subject)
 	}
 	a.sessions++
-	p.session = s
+	p.session, p.open = s, true
 	p.totals = Totals{FirstTicket: s.FirstTicket, LastTicket: s.FirstTicket - 1, Float: s.Float}
 	for _, v := range p.vat {
 		v.TTC, v.HT, v.VAT.VAT = 0, 0, 0
@@ -103,6 +103,10 @@ func (a *Audit) z(p *period, t tables, r *fiscal.Sealed) error {
 	if z.Session != p.session.ID {
 		return differs("Z %d: the tables give it to another till session", r.Number)
 	}
+	if p.session.state != "closed" || p.session.ClosedAt == nil || !p.session.ClosedAt.Equal(z.ClosedAt) {
+		return differs("Z %d: the tables do not have its till session closed at its time", r.Number)
+	}
+	p.open = false
 	if err := z.agrees(want); err != nil {
 		return err
 	}
@@ -151,6 +155,7 @@ func (a *Audit) closing(p *period, t tables, r *fiscal.Sealed) (Closing, error) 
 		return z, differs("%s %d: time or operator differ from what was sealed", z.Kind, z.Number)
 	}
 	a.closings++
+	a.closingVATs += int64(len(z.VAT))
 	return z, nil
 }
 
@@ -167,10 +172,33 @@ func (z *Closing) agrees(want Totals) error {
 	return nil
 }
 
+// agreesWith holds the period that the chain's row has open, and the state of
+// the session, against what the records say.
+func (p *period) agreesWith(s fiscal.State) error {
+	want := ""
+	if p.open {
+		want = string(p.session.ID)
+	}
+	if s.Period != want {
+		return &fiscal.Defect{Origin: s.Origin, What: fmt.Sprintf("its row has till session %q open, its records %q", s.Period, want)}
+	}
+	if p.open && (!p.session.Open || p.session.ClosedAt != nil) {
+		return &fiscal.Defect{Origin: s.Origin, What: fmt.Sprintf("%s: closed in the tables, without a Z", p.session.ID)}
+	}
+	return nil
+}
+
 // Orphans counts the rows of the tables against those that sealed records
 // accounted for, in a transaction that sees the chains as they were audited: a
 // row more belongs to nothing that was sealed.
-func (a *Audit) Orphans(tx *db.Tx) error {
+func (a *Audit) Orphans(tx *db.Tx, chains []fiscal.State) error {
+	for _, s := range chains {
+		if p := a.chains[s.Owner]; p != nil {
+			if err := p.agreesWith(s); err != nil {
+				return err
+			}
+		}
+	}
 	for _, of := range []struct {
 		name  string
 		want  int64
@@ -183,6 +211,7 @@ func (a *Audit) Orphans(tx *db.Tx) error {
 		{"till sessions", a.sessions, countSessions},
 		{"cash movements", a.movements, countMovements},
 		{"closings", a.closings, countClosings},
+		{"closing VAT rows", a.closingVATs, countClosingVAT},
 		{"ledger transfers", a.transfers, ledger.Count},
 	} {
 		have, err := of.count(tx, a.merchant)
