@@ -20,9 +20,15 @@ type Overview struct {
 	PublicKey string
 }
 
+// Reader reads the journal for those who may not open a transaction.
+type Reader struct{ db *db.DB }
+
+// NewReader makes a Reader over d.
+func NewReader(d *db.DB) Reader { return Reader{db: d} }
+
 // Chains lists the merchant's chains by their public names.
-func Chains(ctx context.Context, d *db.DB, m id.Merchant) (list []Overview, err error) {
-	err = d.Read(ctx, func(tx *db.Tx) error {
+func (r Reader) Chains(ctx context.Context, m id.Merchant) (list []Overview, err error) {
+	err = r.db.Read(ctx, func(tx *db.Tx) error {
 		list = nil
 		keys, err := readPublicKeys(tx, m)
 		if err != nil {
@@ -48,10 +54,10 @@ func States(tx *db.Tx, m id.Merchant) (list []State, err error) {
 	return list, err
 }
 
-// Records reads up to limit records of the owner's chain after seq, in order.
-// Problem fiscal.no_chain.
-func Records(ctx context.Context, d *db.DB, m id.Merchant, chainID id.Chain, after int64, limit int) (list []Record, err error) {
-	err = d.Read(ctx, func(tx *db.Tx) (err error) {
+// Records reads up to limit records of a chain after seq, in order. Problem
+// fiscal.no_chain.
+func (r Reader) Records(ctx context.Context, m id.Merchant, chainID id.Chain, after int64, limit int) (list []Record, err error) {
+	err = r.db.Read(ctx, func(tx *db.Tx) (err error) {
 		list, err = readRecords(tx, m, chainID, after, min(max(limit, 1), maxPage))
 		if err != nil || len(list) > 0 {
 			return err
@@ -68,21 +74,4 @@ func Records(ctx context.Context, d *db.DB, m id.Merchant, chainID id.Chain, aft
 		return err
 	})
 	return list, err
-}
-
-// Reader reads the journal for those who may not open a transaction.
-type Reader struct{ db *db.DB }
-
-// NewReader makes a Reader over d.
-func NewReader(d *db.DB) Reader { return Reader{db: d} }
-
-// Chains lists the merchant's chains by their public names.
-func (r Reader) Chains(ctx context.Context, m id.Merchant) ([]Overview, error) {
-	return Chains(ctx, r.db, m)
-}
-
-// Records reads up to limit records of a chain after seq, in order. Problem
-// fiscal.no_chain.
-func (r Reader) Records(ctx context.Context, m id.Merchant, chain id.Chain, after int64, limit int) ([]Record, error) {
-	return Records(ctx, r.db, m, chain, after, limit)
 }

@@ -78,7 +78,7 @@ func (h *house) serve(ctx context.Context, listen string, ready func(url string)
 		return err
 	}
 	running.Wait()
-	return nil
+	return h.writeCheckpoints(context.WithoutCancel(ctx)) // of what was sealed since the last hour or Z
 }
 
 // start runs what goes on beside the requests, until ctx ends.
