@@ -41,25 +41,24 @@ type benchSalesCmd struct {
 
 // benchmarked is what bench sales prints. A ratio is over the bare engine of the same run.
 type benchmarked struct {
-	Engine          string  `json:"engine"`
-	Clients         int     `json:"clients"`
-	Merchants       int     `json:"merchants"`
-	Preload         int     `json:"preload"`
-	InProcess       float64 `json:"in_process_per_second"`
-	HTTP            float64 `json:"http_per_second"`
-	P50             float64 `json:"p50_ms"`
-	P99             float64 `json:"p99_ms"`
-	Raw             float64 `json:"raw_per_second"`
-	RatioInProcess  float64 `json:"ratio_in_process"`
-	RatioHTTP       float64 `json:"ratio_http"`
-	WALPerSale      float64 `json:"wal_bytes_per_sale"`
-	RawWALPerSale   float64 `json:"raw_wal_bytes_per_sale"`
-	RowsPerSale     int     `json:"rows_per_sale"`
-	RawRowsPerSale  int     `json:"raw_rows_per_sale"`
-	MeanGroup       float64 `json:"mean_group"`
-	PreloadPerSec   float64 `json:"preload_per_second"`
-	IdleMiB         int64   `json:"peak_mib"`
-	CheckpointsPath string  `json:"-"`
+	Engine         string  `json:"engine"`
+	Clients        int     `json:"clients"`
+	Merchants      int     `json:"merchants"`
+	Preload        int     `json:"preload"`
+	InProcess      float64 `json:"in_process_per_second"`
+	HTTP           float64 `json:"http_per_second"`
+	P50            float64 `json:"p50_ms"`
+	P99            float64 `json:"p99_ms"`
+	Raw            float64 `json:"raw_per_second"`
+	RatioInProcess float64 `json:"ratio_in_process"`
+	RatioHTTP      float64 `json:"ratio_http"`
+	WALPerSale     float64 `json:"wal_bytes_per_sale"`
+	RawWALPerSale  float64 `json:"raw_wal_bytes_per_sale"`
+	RowsPerSale    int     `json:"rows_per_sale"`
+	RawRowsPerSale int     `json:"raw_rows_per_sale"`
+	MeanGroup      float64 `json:"mean_group"`
+	PreloadPerSec  float64 `json:"preload_per_second"`
+	PeakMiB        int64   `json:"peak_mib"`
 }
 
 // shop is one merchant of the benchmark, open and with articles to sell.
@@ -246,7 +245,7 @@ func (b *bench) report(inProcess, http, bare tally, latencies []time.Duration) {
 	r.RatioInProcess, r.RatioHTTP = r.InProcess/r.Raw, r.HTTP/r.Raw
 	r.WALPerSale, r.RawWALPerSale = float64(inProcess.wal)/float64(inProcess.n), float64(bare.wal)/float64(bare.n)
 	r.MeanGroup = inProcess.meanGroup()
-	r.IdleMiB = peakMiB()
+	r.PeakMiB = peakMiB()
 	slices.Sort(latencies)
 	if len(latencies) > 0 {
 		r.P50 = latencies[len(latencies)/2].Seconds() * 1000
