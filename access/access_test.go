@@ -110,7 +110,7 @@ func (h *house) settle(email string) access.Principal {
 		if err != nil {
 			return err
 		}
-		_, err = access.Enrol(tx, h.clock.Now(), access.System(f.Merchant.ID), ready)
+		_, _, err = access.Enrol(tx, h.clock.Now(), access.System(f.Merchant.ID), ready)
 		return err
 	})
 	if err != nil {
@@ -132,7 +132,7 @@ func (h *house) in(email, code string) access.Session {
 // add enrols somebody and signs them in.
 func (h *house) add(email string, role access.Role) access.Session {
 	h.t.Helper()
-	if _, err := h.Add(h.t.Context(), h.admin, access.Enrolment{Name: "Sacha Roy", Email: email, Role: role, Code: goodCode}); err != nil {
+	if _, _, err := h.Add(h.t.Context(), h.admin, access.Enrolment{Name: "Sacha Roy", Email: email, Role: role, Code: goodCode}); err != nil {
 		h.t.Fatal(err)
 	}
 	return h.in(email, goodCode)
@@ -232,7 +232,7 @@ func testUPM055_AnAddressIsUniqueOverAllMerchants(t *testing.T, h *house) {
 	other := h.settle(h.at("lou"))
 	var answers []string
 	for _, email := range []string{h.at("lou"), " " + strings.ToUpper(h.at("lou")) + "\t", h.at("camille")} {
-		_, err := h.Add(t.Context(), h.admin, access.Enrolment{Name: "X", Email: email, Role: access.User, Code: goodCode})
+		_, _, err := h.Add(t.Context(), h.admin, access.Enrolment{Name: "X", Email: email, Role: access.User, Code: goodCode})
 		want(t, err, "access.email_taken")
 		answers = append(answers, err.Error())
 	}
@@ -371,14 +371,14 @@ func testEnrolmentIsDoneOnce(t *testing.T, h *house) {
 	in := access.Enrolment{
 		ID: id.New[id.Person](start), Name: "Sacha Roy", Email: h.at("sacha"), Role: access.User, Code: goodCode,
 	}
-	first, err := h.Add(t.Context(), h.admin, in)
-	if err != nil || first.Number != 2 {
-		t.Fatal(first, err)
+	first, created, err := h.Add(t.Context(), h.admin, in)
+	if err != nil || first.Number != 2 || !created {
+		t.Fatal(first, created, err)
 	}
 	h.last("person.enrolled", string(first.ID), h.admin)
 	before := len(h.trail())
-	if again, err := h.Add(t.Context(), h.admin, in); err != nil || again != first || len(h.trail()) != before {
-		t.Error("again:", again, err)
+	if again, created, err := h.Add(t.Context(), h.admin, in); err != nil || again != first || created || len(h.trail()) != before {
+		t.Error("again:", again, created, err)
 	}
 	for _, spoil := range []func(*access.Enrolment){
 		func(e *access.Enrolment) { e.Name = "Sacha Roi" },
@@ -387,7 +387,7 @@ func testEnrolmentIsDoneOnce(t *testing.T, h *house) {
 	} {
 		other := in
 		spoil(&other)
-		_, err := h.Add(t.Context(), h.admin, other)
+		_, _, err := h.Add(t.Context(), h.admin, other)
 		want(t, err, "access.person_differs")
 	}
 	for code, spoil := range map[string]func(*access.Enrolment){
@@ -397,7 +397,7 @@ func testEnrolmentIsDoneOnce(t *testing.T, h *house) {
 	} {
 		bad := in
 		spoil(&bad)
-		_, err := h.Add(t.Context(), h.admin, bad)
+		_, _, err := h.Add(t.Context(), h.admin, bad)
 		want(t, err, code)
 	}
 }
@@ -411,7 +411,7 @@ func testTheTrailIsWrittenWithTheAct(t *testing.T, h *house) {
 	before := len(h.trail())
 	failure := errors.New("what comes after fails")
 	err = h.db.Write(context.Background(), func(tx *db.Tx) error {
-		if _, err := access.Enrol(tx, h.clock.Now(), h.admin, ready); err != nil {
+		if _, _, err := access.Enrol(tx, h.clock.Now(), h.admin, ready); err != nil {
 			return err
 		}
 		return failure

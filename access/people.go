@@ -105,48 +105,49 @@ func checkName(s string) (string, error) {
 	return name, nil
 }
 
-// Enrol makes a person of the principal's merchant with the next number.
-// Problems access.forbidden, access.role_forbidden (UPM-051, UPM-053),
-// access.email_taken whoever has the address (UPM-055), access.too_many_people,
+// Enrol makes a person of the principal's merchant with the next number, and
+// tells whether the person is new: the same again changes nothing. Problems
+// access.forbidden, access.role_forbidden (UPM-051, UPM-053), access.email_taken
+// whoever has the address (UPM-055), access.too_many_people,
 // access.person_differs when the id names somebody else.
-func Enrol(tx *db.Tx, now time.Time, p Principal, in Prepared) (Person, error) {
+func Enrol(tx *db.Tx, now time.Time, p Principal, in Prepared) (person Person, created bool, err error) {
 	if err := mayManage(p, in.person.Role); err != nil {
-		return Person{}, err
+		return Person{}, false, err
 	}
-	person := in.person
+	person = in.person
 	person.Merchant, person.CreatedAt = p.Merchant, now
 	if person.ID == "" {
 		person.ID = id.New[id.Person](now)
 	}
 	fresh, err := insertLogin(tx, person, in.hash)
 	if err != nil {
-		return Person{}, err
+		return Person{}, false, err
 	}
 	if !fresh {
 		there, err := sameOrNone(tx, person)
 		if err == nil && there.ID == "" {
 			err = problem.New(problem.Conflict, "access.email_taken").At("email")
 		}
-		return there, err
+		return there, false, err
 	}
 	for range numberTries {
 		number, err := insertNextPerson(tx, person)
 		if errors.Is(err, db.ErrNone) { // the number was taken meanwhile, or the id is
 			if _, err := sameOrNone(tx, person); err != nil {
-				return Person{}, err
+				return Person{}, false, err
 			}
 			continue
 		}
 		if err != nil {
-			return Person{}, err
+			return Person{}, false, err
 		}
 		if number > MaxPeople {
-			return Person{}, problem.New(problem.Conflict, "access.too_many_people", "most", MaxPeople)
+			return Person{}, false, problem.New(problem.Conflict, "access.too_many_people", "most", MaxPeople)
 		}
 		person.Number = number
-		return person, Audit(tx, now, p, "person.enrolled", string(person.ID), nil, person)
+		return person, true, Audit(tx, now, p, "person.enrolled", string(person.ID), nil, person)
 	}
-	return Person{}, problem.New(problem.Unavailable, "access.busy")
+	return Person{}, false, problem.New(problem.Unavailable, "access.busy")
 }
 
 // sameOrNone reads the person who has the id already: the same one, nobody, or
@@ -165,23 +166,27 @@ func sameOrNone(tx *db.Tx, want Person) (Person, error) {
 	return there, nil
 }
 
-// Add enrols a person as one operation (UPM-054). Problems of Prepare and Enrol.
-func (g *Gate) Add(ctx context.Context, p Principal, in Enrolment) (person Person, err error) {
+// Add enrols a person as one operation (UPM-054), and tells whether the person
+// is new. Problems of Prepare and Enrol.
+func (g *Gate) Add(ctx context.Context, p Principal, in Enrolment) (person Person, created bool, err error) {
+	if err := in.Role.check(); err != nil {
+		return Person{}, false, err
+	}
 	if err := mayManage(p, in.Role); err != nil {
-		return Person{}, err
+		return Person{}, false, err
 	}
 	ready, err := g.Prepare(ctx, in)
 	if err != nil {
-		return Person{}, err
+		return Person{}, false, err
 	}
 	err = g.db.Write(ctx, func(tx *db.Tx) (err error) {
-		person, err = Enrol(tx, g.clock.Now(), p, ready)
+		person, created, err = Enrol(tx, g.clock.Now(), p, ready)
 		return err
 	})
 	if err != nil {
-		return Person{}, err
+		return Person{}, false, err
 	}
-	return person, nil
+	return person, created, nil
 }
 
 // People lists the merchant's people by number, deactivated ones too. Problem

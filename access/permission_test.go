@@ -117,7 +117,7 @@ func (h *house) manage(name string, actor, person access.Principal, code string)
 	_, reactivate := h.Reactivate(ctx, actor, person.Person)
 	_, role := h.ChangeRole(ctx, actor, person.Person, person.Role)
 	reset := h.ResetCode(ctx, actor, person.Person, "918273")
-	_, invite := h.Add(ctx, actor, access.Enrolment{
+	_, _, invite := h.Add(ctx, actor, access.Enrolment{
 		Name: "New", Email: h.at("new." + letters[actor.Role] + letters[person.Role]), Role: person.Role, Code: goodCode,
 	})
 	for act, err := range map[string]error{
@@ -135,7 +135,7 @@ func testUPM053_AManagerMakesNoManager(t *testing.T, h *house) {
 	for _, role := range []access.Role{access.Manager, access.Administrator} {
 		_, err := h.ChangeRole(t.Context(), manager, user.Person, role)
 		want(t, err, "access.role_forbidden")
-		_, err = h.Add(t.Context(), manager, access.Enrolment{Name: "N", Email: h.at("n"), Role: role, Code: goodCode})
+		_, _, err = h.Add(t.Context(), manager, access.Enrolment{Name: "N", Email: h.at("n"), Role: role, Code: goodCode})
 		want(t, err, "access.role_forbidden")
 		_, err = h.ChangeRole(t.Context(), manager, manager.Person, role)
 		want(t, err, "access.role_forbidden")
@@ -150,7 +150,7 @@ func testUPM049_AUserSeesAndInvitesNobody(t *testing.T, h *house) {
 	user := h.add(h.at("user"), access.User).Principal
 	_, err := h.People(t.Context(), user)
 	want(t, err, "access.forbidden")
-	_, err = h.Add(t.Context(), user, access.Enrolment{Name: "N", Email: h.at("n"), Role: access.User, Code: goodCode})
+	_, _, err = h.Add(t.Context(), user, access.Enrolment{Name: "N", Email: h.at("n"), Role: access.User, Code: goodCode})
 	want(t, err, "access.forbidden")
 }
 

@@ -78,7 +78,7 @@ func testPeopleEnrolledAtOnceHaveNumbersOfTheirOwn(t *testing.T, h *house) {
 	var wait sync.WaitGroup
 	for i := range count {
 		wait.Go(func() {
-			_, err := h.Add(context.Background(), h.admin, access.Enrolment{
+			_, _, err := h.Add(context.Background(), h.admin, access.Enrolment{
 				Name: "Sacha Roy", Email: h.at(fmt.Sprint("p", i)), Role: access.User, Code: goodCode,
 			})
 			if err != nil {
@@ -101,18 +101,27 @@ func testPeopleEnrolledAtOnceHaveNumbersOfTheirOwn(t *testing.T, h *house) {
 	}
 }
 
-// testTheSameEnrolmentAtOnceIsOnePerson: eight times the same id.
+// testTheSameEnrolmentAtOnceIsOnePerson: eight times the same id, and one of them
+// hears that it made the person.
 func testTheSameEnrolmentAtOnceIsOnePerson(t *testing.T, h *house) {
 	in := access.Enrolment{ID: id.New[id.Person](start), Name: "Sacha Roy", Email: h.at("s"), Role: access.User, Code: goodCode}
 	var wait sync.WaitGroup
+	var made atomic.Int64
 	for range 8 {
 		wait.Go(func() {
-			if p, err := h.Add(context.Background(), h.admin, in); err != nil || p.Number != 2 {
+			p, created, err := h.Add(context.Background(), h.admin, in)
+			if err != nil || p.Number != 2 {
 				t.Error(p, err)
+			}
+			if created {
+				made.Add(1)
 			}
 		})
 	}
 	wait.Wait()
+	if made.Load() != 1 {
+		t.Errorf("%d made the person", made.Load())
+	}
 }
 
 // testTwoAdministratorsWhoDemoteEachOther: one of them is left, whoever is first.

@@ -137,6 +137,8 @@ func TestCatalog(t *testing.T) {
 			"ImportOverKeysOfOthers":               testImportOverKeysOfOthers,
 			"ImportInChunks":                       testImportInChunks,
 			"ImportsAtOnce":                        testImportsAtOnce,
+			"StrictImportsAtOnce":                  testStrictImportsAtOnce,
+			"StrictImportIsBounded":                testStrictImportIsBounded,
 			"ImportOfTheBakery":                    testImportOfTheBakery,
 			"ImportOfTheProductsWithBarcodes":      testImportOfTheProductsWithBarcodes,
 			"ImportRefusesTheFileAsAWhole":         testImportRefusesTheFileAsAWhole,

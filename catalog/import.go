@@ -13,13 +13,21 @@ import (
 	"encaisse/merchant"
 )
 
-// importChunk is how many lines go into one transaction: with two look-ups and
-// two writes each, they stay under the thousand rows a write may touch.
-const importChunk = 250
+const (
+	// importChunk is how many lines go into one transaction: with two look-ups and
+	// two writes each, they stay under the thousand rows a write may touch.
+	importChunk = 250
+
+	// MaxStrictLines is how many lines go in all or none. They are one transaction,
+	// longer than a write may otherwise last, because nothing less leaves nothing
+	// behind when the power goes; on SQLite the tills wait for it, so it is
+	// bounded: 10,000 articles take a quarter of a second.
+	MaxStrictLines = 10_000
+)
 
 // Options say how an import is to be done.
 type Options struct {
-	Strict bool // nothing goes in when one line is bad
+	Strict bool // all goes in or nothing, be it for a bad line or a power cut; at most MaxStrictLines
 }
 
 // Result is what became of a file. Read = Created + Updated + Unchanged +
@@ -44,8 +52,11 @@ type Result struct {
 // and, about the file as a whole, after which nothing was put in:
 // catalog.import_empty, catalog.import_encoding, catalog.import_columns,
 // catalog.import_column_twice, catalog.import_too_large,
-// catalog.import_too_many_lines, catalog.import_too_many_columns. With any other
-// error the Result tells what is in already; the same file again does the rest.
+// catalog.import_too_many_lines, catalog.import_too_many_columns. A strict import
+// that another writer came in between of is refused with
+// catalog.changed_meanwhile, and any error of it means that nothing is in. With
+// any other error the Result tells what is in already; the same file again does
+// the rest.
 func (c *Catalog) Import(ctx context.Context, p access.Principal, r io.Reader, o Options) (Result, error) {
 	if err := access.Allow(p, access.CatalogWrite); err != nil {
 		return Result{}, err
@@ -63,37 +74,81 @@ func (c *Catalog) Import(ctx context.Context, p access.Principal, r io.Reader, o
 		return Result{}, err
 	}
 	if o.Strict {
-		if err := c.rehearse(ctx, p, s); err != nil {
-			return Result{}, err
-		}
-		if s.rejected > 0 {
-			return Result{Read: s.read, Rejected: s.rejected, Errors: inOrder(s.bad), Ignored: s.ignored}, nil
-		}
+		return c.importWhole(ctx, p, s)
 	}
-	return c.apply(ctx, p, s)
+	return c.importChunks(ctx, p, s)
 }
 
-// rehearse finds what the database would refuse, and writes nothing.
-func (c *Catalog) rehearse(ctx context.Context, p access.Principal, s *sheet) error {
+// importWhole puts all lines in, or none. What they come to is looked up before,
+// so that the one transaction does nothing but write.
+func (c *Catalog) importWhole(ctx context.Context, p access.Principal, s *sheet) (Result, error) {
+	if s.read > MaxStrictLines {
+		return Result{}, problem.New(problem.TooLarge, "catalog.import_too_many_lines", "most", MaxStrictLines)
+	}
+	plans, err := c.plan(ctx, p, s)
+	if err != nil {
+		return Result{}, err
+	}
+	result := Result{Read: s.read, Rejected: s.rejected, Errors: inOrder(s.bad), Ignored: s.ignored}
+	if s.rejected > 0 {
+		return result, nil
+	}
+	var sum tally
+	err = c.db.Write(ctx, func(tx *db.Tx) (err error) {
+		sum, err = writeWhole(tx, c.clock.Now(), p, plans)
+		return err
+	})
+	if err != nil {
+		return Result{}, lostRace(err)
+	}
+	result.Applied = true
+	result.count(sum)
+	if sum.created >= importChunk {
+		_ = c.db.Write(ctx, countArticles) // a matter of speed: what is in, is in
+	}
+	return result, nil
+}
+
+// plan is what the whole sheet comes to, chunk by chunk. It writes nothing, and
+// names the lines that the database would refuse.
+func (c *Catalog) plan(ctx context.Context, p access.Principal, s *sheet) (plans []plan, err error) {
 	taken := map[id.Article]int{}
 	for rows := range chunks(s.rows) {
-		var done plan
+		var pl plan
 		err := c.db.Read(ctx, func(tx *db.Tx) (err error) {
-			done, err = makePlan(tx, c.clock.Now(), p, rows, taken)
+			pl, err = makePlan(tx, c.clock.Now(), p, rows, taken)
 			return err
 		})
 		if err != nil {
-			return err
+			return nil, err
 		}
-		done.settle(s, taken)
+		pl.settle(s, taken)
+		plans = append(plans, pl)
 	}
-	return nil
+	return plans, nil
 }
 
-// apply puts the good lines in, chunk by chunk.
-func (c *Catalog) apply(ctx context.Context, p access.Principal, s *sheet) (Result, error) {
+// writeWhole does what all plans say. The first line that is lost to another
+// writer ends it.
+func writeWhole(tx *db.Tx, now time.Time, p access.Principal, plans []plan) (sum tally, err error) {
+	for i := range plans {
+		pl := &plans[i]
+		if err := pl.write(tx, p); err != nil {
+			return tally{}, err
+		}
+		if len(pl.lost) > 0 {
+			return tally{}, pl.lost[0].why.why
+		}
+		sum.add(pl.tally)
+	}
+	return sum, sum.audit(tx, now, p)
+}
+
+// importChunks puts the good lines in, chunk by chunk.
+func (c *Catalog) importChunks(ctx context.Context, p access.Principal, s *sheet) (Result, error) {
 	result := Result{Applied: true, Read: s.read, Ignored: s.ignored}
 	taken := map[id.Article]int{}
+	var sum tally
 	var err error
 	counted := importChunk / 2
 	for rows := range chunks(s.rows) {
@@ -103,23 +158,29 @@ func (c *Catalog) apply(ctx context.Context, p access.Principal, s *sheet) (Resu
 			if done, err = makePlan(tx, now, p, rows, taken); err != nil {
 				return err
 			}
-			return done.write(tx, now, p)
+			if err := done.write(tx, p); err != nil {
+				return err
+			}
+			return done.audit(tx, now, p)
 		})
 		if err != nil {
 			err = lostRace(err)
 			break
 		}
 		done.settle(s, taken)
-		result.Created += done.created
-		result.Updated += done.updated
-		result.Unchanged += done.unchanged
-		if result.Created >= 2*counted {
-			counted = result.Created
+		sum.add(done.tally)
+		if sum.created >= 2*counted {
+			counted = sum.created
 			_ = c.db.Write(ctx, countArticles) // a matter of speed: what is in, is in
 		}
 	}
+	result.count(sum)
 	result.Rejected, result.Errors = s.rejected, inOrder(s.bad)
 	return result, err
+}
+
+func (r *Result) count(t tally) {
+	r.Created, r.Updated, r.Unchanged = t.created, t.updated, t.unchanged
 }
 
 func inOrder(bad []BadLine) []BadLine {
@@ -148,13 +209,32 @@ type step struct {
 	done    bool // written; false after the write: lost to another writer
 }
 
-// plan is what a chunk comes to. It is made anew whenever its transaction runs.
+// tally is how many articles an import created, changed and left as they were.
+type tally struct{ created, updated, unchanged int }
+
+func (t *tally) add(o tally) {
+	t.created += o.created
+	t.updated += o.updated
+	t.unchanged += o.unchanged
+}
+
+// audit leaves what was imported in the trail, if anything was.
+func (t tally) audit(tx *db.Tx, now time.Time, p access.Principal) error {
+	if t.created+t.updated == 0 {
+		return nil
+	}
+	return access.Audit(tx, now, p, "catalog.imported", string(p.Merchant), nil, map[string]int{
+		"created": t.created, "updated": t.updated, "unchanged": t.unchanged,
+	})
+}
+
+// plan is what a chunk comes to.
 type plan struct {
-	creates, changes            []*step
-	created, updated, unchanged int
-	categories                  []Category // that are new
-	lost                        []lostLine
-	targets                     map[id.Article]int // articles of this chunk and the lines that have them
+	tally
+	creates, changes []*step
+	categories       []Category // that are new
+	lost             []lostLine
+	targets          map[id.Article]int // articles of this chunk and the lines that have them
 }
 
 type lostLine struct {
@@ -256,36 +336,34 @@ func orGoods(n Nature) Nature {
 
 // write does what the plan says. A line whose article another writer took
 // meanwhile is lost, and named.
-func (pl *plan) write(tx *db.Tx, now time.Time, p access.Principal) error {
+func (pl *plan) write(tx *db.Tx, p access.Principal) error {
 	if err := pl.writeCategories(tx, p.Merchant); err != nil {
 		return err
 	}
 	for _, s := range pl.creates {
 		insertArticle(tx, p.Merchant, s.article, &s.done)
-		insertPrice(tx, p.Merchant, s.article, p.Actor())
 	}
 	for _, s := range pl.changes {
 		updateArticle(tx, p.Merchant, s.before, s.article, &s.done)
-		if !s.article.samePrice(s.before) {
-			insertPrice(tx, p.Merchant, s.article, p.Actor())
-		}
 	}
 	if err := tx.Flush(); err != nil {
 		return err
 	}
-	pl.created, pl.updated = pl.count(pl.creates), pl.count(pl.changes)
-	if pl.created+pl.updated == 0 {
-		return nil
+	created, updated := pl.written(pl.creates), pl.written(pl.changes)
+	pl.created, pl.updated = len(created), len(updated)
+	for _, s := range slices.Concat(created, updated) {
+		if s.before.ID == "" || !s.article.samePrice(s.before) {
+			insertPrice(tx, p.Merchant, s.article, p.Actor())
+		}
 	}
-	return access.Audit(tx, now, p, "catalog.imported", string(p.Merchant), nil, map[string]int{
-		"created": pl.created, "updated": pl.updated, "unchanged": pl.unchanged,
-	})
+	return nil
 }
 
-func (pl *plan) count(steps []*step) (done int) {
+// written keeps the steps that were done, and names the lines of the others.
+func (pl *plan) written(steps []*step) (done []*step) {
 	for _, s := range steps {
 		if s.done {
-			done++
+			done = append(done, s)
 			continue
 		}
 		pl.lost = append(pl.lost, lostLine{s.row.line, fault{why: problem.New(problem.Conflict, "catalog.changed_meanwhile")}})

@@ -274,7 +274,7 @@ func many(count int, category string) []byte {
 
 func testImportInChunks(t *testing.T, s *shop) {
 	const count = 1203
-	if r := s.load(many(count, "Rayon"), true); r.Created != count {
+	if r := s.load(many(count, "Rayon"), false); r.Created != count {
 		t.Errorf("%+v", r)
 	}
 	all := s.all()
@@ -320,6 +320,46 @@ func testImportsAtOnce(t *testing.T, s *shop) {
 		if prices := s.prices(a.ID); len(prices) != 1 {
 			t.Fatal(a, prices)
 		}
+	}
+}
+
+// testStrictImportsAtOnce: of two clerks who import the same file strictly, one
+// puts all of it in; the other finds it there, or is refused as a whole.
+func testStrictImportsAtOnce(t *testing.T, s *shop) {
+	const count = 600
+	data := many(count, "Rayon")
+	var results [2]catalog.Result
+	var wait sync.WaitGroup
+	for i := range results {
+		wait.Go(func() {
+			var err error
+			results[i], err = s.Import(context.Background(), s.boss, bytes.NewReader(data), catalog.Options{Strict: true})
+			if err != nil {
+				want(t, err, "catalog.changed_meanwhile")
+			}
+		})
+	}
+	wait.Wait()
+	first, second := results[0], results[1]
+	if first.Created < second.Created {
+		first, second = second, first
+	}
+	if first.Created != count || second.Created != 0 || second.Applied && second.Unchanged != count {
+		t.Errorf("%+v", results)
+	}
+	if acts := s.acts(); !slices.Equal(acts, []string{"catalog.imported"}) {
+		t.Error(acts)
+	}
+	if r := s.load(data, true); r.Unchanged != count {
+		t.Errorf("%+v", r)
+	}
+}
+
+func testStrictImportIsBounded(t *testing.T, s *shop) {
+	_, err := s.Import(t.Context(), s.boss, bytes.NewReader(many(catalog.MaxStrictLines+1, "Rayon")), catalog.Options{Strict: true})
+	want(t, err, "catalog.import_too_many_lines")
+	if all := s.all(); all != nil {
+		t.Errorf("%d articles went in", len(all))
 	}
 }
 

@@ -143,13 +143,10 @@ func anyRow(there *bool) func(*db.Rows) error {
 	}
 }
 
-// insertPrice queues an entry of the history, if the article is at this
-// version: one that was lost to another writer leaves none.
+// insertPrice queues an entry of the history of an article that was written.
 func insertPrice(tx *db.Tx, m id.Merchant, a Article, actor string) {
 	minor, currency := a.stored()
-	tx.Queue(`INSERT INTO article_price (merchant_id, article_id, since, price_minor, currency, actor)
-		SELECT merchant_id, article_id, updated_at, CAST($4 AS BIGINT), $5, $6 FROM article
-		WHERE merchant_id = $1 AND article_id = $2 AND updated_at = $3`,
+	tx.Queue(`INSERT INTO article_price (merchant_id, article_id, since, price_minor, currency, actor) VALUES ($1, $2, $3, $4, $5, $6)`,
 		m, a.ID, a.UpdatedAt, minor, currency, actor)
 }
 
@@ -225,7 +222,7 @@ func insertCategory(tx *db.Tx, m id.Merchant, c Category) (fresh bool, err error
 	return affected == 1, err
 }
 
-// insertCategories queues categories for an import, after the last position;
+// insertNextCategory queues a category for an import, after the last position;
 // one whose name is taken is there already.
 func insertNextCategory(tx *db.Tx, m id.Merchant, c Category) {
 	tx.Queue(`INSERT INTO category (merchant_id, category_id, name, position)

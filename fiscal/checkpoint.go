@@ -74,16 +74,11 @@ func (f *Checkpoints) Write(ctx context.Context, d *db.DB, m id.Merchant) (int, 
 			if c.seq == f.done[c.id] {
 				continue
 			}
-			last, err := readLast(tx, m, c.id)
+			text, err := noteOf(tx, c, keys[c.signer])
 			if err != nil {
 				return err
 			}
-			key := keys[c.signer]
-			if key == nil {
-				return fmt.Errorf("chain %s: no public key", c.origin)
-			}
-			notes = append(notes, signedNote(checkpointText(c.origin, c.seq, c.edge.root()), key, last.Signature)...)
-			notes = append(notes, '\n')
+			notes = append(append(notes, text...), '\n')
 			grown[c.id] = c.seq
 		}
 		return nil
@@ -98,6 +93,22 @@ func (f *Checkpoints) Write(ctx context.Context, d *db.DB, m id.Merchant) (int, 
 		f.done[chainID] = size
 	}
 	return len(grown), nil
+}
+
+// noteOf is the current checkpoint of a chain, whose records key signs.
+func noteOf(tx *db.Tx, c *chain, key *verifier) ([]byte, error) {
+	if key == nil {
+		return nil, fmt.Errorf("chain %s: no public key", c.origin)
+	}
+	edge, err := readEdge(c.stored, c.seq)
+	if err != nil {
+		return nil, fmt.Errorf("chain %s: %w", c.origin, err)
+	}
+	last, err := readLast(tx, c.merchant, c.id)
+	if err != nil {
+		return nil, err
+	}
+	return signedNote(checkpointText(c.origin, c.seq, edge.root()), key, last.Signature), nil
 }
 
 // signedNote joins a text and its signature as a signed note. The signature is

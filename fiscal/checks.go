@@ -17,9 +17,10 @@ type checks struct {
 	defect *Defect
 }
 
+// check is one signature to verify.
 type check struct {
 	seq       int64
-	text      []byte
+	text      []byte // what it must be over
 	signature []byte
 }
 
@@ -50,9 +51,9 @@ func (c *checks) fail(seq int64) {
 }
 
 // check queues one signature; it waits when the workers are far behind.
-func (c *checks) check(seq int64, text, signature []byte) {
+func (c *checks) check(one check) {
 	c.open.Add(1)
-	c.pending <- check{seq, text, signature}
+	c.pending <- one
 }
 
 // first is the first bad signature found so far, or nil; everything queued

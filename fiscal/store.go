@@ -19,7 +19,8 @@ type chain struct {
 	signer   id.Signer
 	seq      int64
 	head     Hash
-	edge     edge
+	stored   []byte // the edge as the row keeps it
+	edge     edge   // read from it where the chain goes on
 	lastAt   time.Time
 	period   string
 	tickets  int64
@@ -36,15 +37,23 @@ type scanning interface{ Scan(dest ...any) error }
 
 func scanChain(row scanning, m id.Merchant) (*chain, error) {
 	c := &chain{merchant: m}
-	var head, stored []byte
-	err := row.Scan(&c.id, &c.owner, &c.origin, &c.history, &c.signer, &c.seq, &head, &stored, &c.lastAt, &c.period,
+	var head []byte
+	err := row.Scan(&c.id, &c.owner, &c.origin, &c.history, &c.signer, &c.seq, &head, &c.stored, &c.lastAt, &c.period,
 		&c.tickets, &c.zs, &c.days, &c.net, &c.absolute, &c.software)
 	if err != nil {
 		return nil, err
 	}
-	copy(c.head[:], head)
-	c.edge, err = readEdge(stored, c.seq)
-	return c, err
+	c.head = hashFrom(head)
+	return c, nil
+}
+
+// hashFrom reads a stored hash. What is not as long as one is no hash: it reads
+// as the zero hash, which no record has.
+func hashFrom(stored []byte) (h Hash) {
+	if len(stored) == len(h) {
+		copy(h[:], stored)
+	}
+	return h
 }
 
 // lockChain takes the chain row for this transaction. Naming the period is the
@@ -56,6 +65,10 @@ func lockChain(tx *db.Tx, e Entry) (*chain, error) {
 	if errors.Is(err, db.ErrNone) {
 		return nil, problem.New(problem.Conflict, "fiscal.period_closed")
 	}
+	if err != nil {
+		return nil, err
+	}
+	c.edge, err = readEdge(c.stored, c.seq)
 	return c, err
 }
 
@@ -118,6 +131,19 @@ func readChains(tx *db.Tx, m id.Merchant) ([]*chain, error) {
 	return chains, rows.Err()
 }
 
+// Merchants lists whoever has a chain, in order.
+func Merchants(tx *db.Tx) (list []id.Merchant, err error) {
+	rows := tx.Query(`SELECT DISTINCT merchant_id FROM fiscal_chain ORDER BY merchant_id`)
+	for rows.Next() {
+		var m id.Merchant
+		if err := rows.Scan(&m); err != nil {
+			return nil, err
+		}
+		list = append(list, m)
+	}
+	return list, rows.Err()
+}
+
 // CountRecords is how many records the merchant has, in whatever chain.
 func CountRecords(tx *db.Tx, m id.Merchant) (n int64, err error) {
 	err = tx.QueryRow(`SELECT COUNT(*) FROM fiscal_record WHERE merchant_id = $1`, m).Scan(&n)
@@ -135,7 +161,7 @@ func readRecords(tx *db.Tx, m id.Merchant, chainID id.Chain, after int64, limit 
 		if err := rows.Scan(&r.Seq, &r.Kind, &r.Subject, &r.At, &r.Payload, &hash, &r.Signature); err != nil {
 			return nil, err
 		}
-		copy(r.Hash[:], hash)
+		r.Hash = hashFrom(hash)
 		records = append(records, r)
 	}
 	return records, rows.Err()

@@ -14,6 +14,7 @@
 //	cash:{reg}     the drawer of a register
 //	safe           where floats come from and takings go
 //	over_short     what a count found too much or too little
+//	card_by_hand   what a person says was paid by card and no acquirer has confirmed
 package ledger
 
 import (
@@ -29,6 +30,8 @@ const (
 	Due       = "due"
 	Safe      = "safe"
 	OverShort = "over_short"
+
+	CardByHand = "card_by_hand"
 )
 
 // Sales is the turnover account of a VAT rate.
@@ -45,6 +48,17 @@ type Transfer struct {
 	Debit  string
 	Credit string
 	Amount int64
+}
+
+// String reads as a posting: what is moved, from what it credits to what it debits.
+func (t Transfer) String() string { return itoa(t.Amount) + " from " + t.Credit + " to " + t.Debit }
+
+// Posted is a transfer as the ledger holds it.
+type Posted struct {
+	Transfer
+	Position int // among those of its source, from one
+	Currency money.Currency
+	At       time.Time
 }
 
 // Move makes the transfer of a signed amount: a negative one goes the other way.

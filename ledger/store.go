@@ -21,8 +21,8 @@ func insertTransfer(tx *db.Tx, m id.Merchant, source string, position int, t Tra
 }
 
 // Of reads the transfers of the given sources, each list in order of position.
-func Of(tx *db.Tx, m id.Merchant, sources []string) (map[string][]Transfer, error) {
-	found := make(map[string][]Transfer, len(sources))
+func Of(tx *db.Tx, m id.Merchant, sources []string) (map[string][]Posted, error) {
+	found := make(map[string][]Posted, len(sources))
 	for len(sources) > 0 {
 		n := min(len(sources), maxSources)
 		if err := readTransfers(tx, m, sources[:n], found); err != nil {
@@ -33,7 +33,7 @@ func Of(tx *db.Tx, m id.Merchant, sources []string) (map[string][]Transfer, erro
 	return found, nil
 }
 
-func readTransfers(tx *db.Tx, m id.Merchant, sources []string, into map[string][]Transfer) error {
+func readTransfers(tx *db.Tx, m id.Merchant, sources []string, into map[string][]Posted) error {
 	args := make([]any, 0, maxSources+1)
 	args = append(args, m)
 	var list strings.Builder
@@ -48,12 +48,12 @@ func readTransfers(tx *db.Tx, m id.Merchant, sources []string, into map[string][
 			args = append(args, "")
 		}
 	}
-	rows := tx.Query(`SELECT source, debit, credit, amount_minor FROM ledger_transfer
+	rows := tx.Query(`SELECT source, position, debit, credit, amount_minor, currency, at FROM ledger_transfer
 		WHERE merchant_id = $1 AND source IN (`+list.String()+`) ORDER BY source, position`, args...)
 	for rows.Next() {
 		var source string
-		var t Transfer
-		if err := rows.Scan(&source, &t.Debit, &t.Credit, &t.Amount); err != nil {
+		var t Posted
+		if err := rows.Scan(&source, &t.Position, &t.Debit, &t.Credit, &t.Amount, &t.Currency, &t.At); err != nil {
 			return err
 		}
 		into[source] = append(into[source], t)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -28,39 +29,78 @@ type Proof struct {
 
 // Verify derives everything that was sealed again, merchant by merchant: chain,
 // tree, signatures, series, tickets, VAT, closings, perpetual totals and ledger.
-// The error is nil when a discrepancy was found: it is in the Proof.
+// The error is nil when a discrepancy was found: it is in the Proof, which then
+// counts what was gone through up to it.
 func Verify(ctx context.Context, d *db.DB, keys []string, checkpoints []fiscal.Checkpoint) (Proof, error) {
 	var proof Proof
-	merchants, err := merchant.All(ctx, d)
-	if err != nil {
-		return proof, err
+	err := proof.verify(ctx, d, fiscal.Verification{Keys: keys, Checkpoints: checkpoints})
+	if errors.As(err, &proof.Defect) {
+		err = nil
 	}
-	known := make(map[string]bool)
-	for _, m := range merchants {
-		proof.Merchants++
-		err := verifyMerchant(ctx, d, m, keys, checkpoints, &proof, known)
-		if errors.As(err, &proof.Defect) {
-			return proof, nil
-		}
-		if err != nil {
-			return proof, err
-		}
-	}
-	proof.Defect = fiscal.Missing(checkpoints, known)
-	return proof, nil
+	return proof, err
 }
 
-func verifyMerchant(ctx context.Context, d *db.DB, m id.Merchant, keys []string, checkpoints []fiscal.Checkpoint, proof *Proof, known map[string]bool) error {
-	audit := sale.NewAudit(d, m)
-	result, err := fiscal.Verify(ctx, d, m, fiscal.Verification{Keys: keys, Checkpoints: checkpoints, Auditor: audit})
-	proof.Records += result.Records
-	proof.Chains += len(result.Chains)
-	proof.Checkpoints += result.Checkpoints
-	for _, c := range result.Chains {
-		known[c.Origin] = true
-	}
+func (p *Proof) verify(ctx context.Context, d *db.DB, v fiscal.Verification) error {
+	merchants, gone, err := everybody(ctx, d)
 	if err != nil {
 		return err
+	}
+	var results []fiscal.Result
+	for _, m := range merchants {
+		p.Merchants++
+		if gone[m] {
+			return &fiscal.Defect{What: fmt.Sprintf("merchant %s: its row is missing, its chains are there", m)}
+		}
+		result, err := p.merchant(ctx, d, m, v)
+		if err != nil {
+			return err
+		}
+		results = append(results, result)
+	}
+	missing, err := fiscal.Missing(v, results)
+	if err == nil && missing != nil {
+		err = missing
+	}
+	return err
+}
+
+// everybody lists the merchants that have a row or a chain, in order, and tells
+// those whose row is gone: with it everything of theirs would be out of sight.
+// Chains are read first, so that whoever is founded meanwhile is not taken for one.
+func everybody(ctx context.Context, d *db.DB) (all []id.Merchant, gone map[id.Merchant]bool, err error) {
+	gone = make(map[id.Merchant]bool)
+	err = d.Read(ctx, func(tx *db.Tx) error {
+		sealing, err := fiscal.Merchants(tx)
+		for _, m := range sealing {
+			gone[m] = true
+		}
+		return err
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	if all, err = merchant.All(ctx, d); err != nil {
+		return nil, nil, err
+	}
+	for _, m := range all {
+		delete(gone, m)
+	}
+	all = slices.AppendSeq(all, maps.Keys(gone))
+	slices.Sort(all)
+	return all, gone, nil
+}
+
+// merchant verifies the chains of one merchant, and what the tables hold beside
+// them where nobody sold meanwhile.
+func (p *Proof) merchant(ctx context.Context, d *db.DB, m id.Merchant, v fiscal.Verification) (fiscal.Result, error) {
+	audit := sale.NewAudit(d, m)
+	v.Auditor = audit
+	result, err := fiscal.Verify(ctx, d, m, v)
+	p.Records += result.Records
+	p.Chains += len(result.Chains)
+	p.Checkpoints += result.Checkpoints
+	if err != nil {
+		return result, err
 	}
 	live := false
 	err = d.Read(ctx, func(tx *db.Tx) error {
@@ -73,7 +113,7 @@ func verifyMerchant(ctx context.Context, d *db.DB, m id.Merchant, keys []string,
 		}
 		records, err := fiscal.CountRecords(tx, m)
 		if err == nil && records != result.Records {
-			err = &fiscal.Defect{What: fmt.Sprintf("%d records in the tables, the chains hold %d", records, result.Records)}
+			err = &fiscal.Defect{What: fmt.Sprintf("records: %d in the tables, the chains hold %d", records, result.Records)}
 		}
 		if err != nil {
 			return err
@@ -81,7 +121,7 @@ func verifyMerchant(ctx context.Context, d *db.DB, m id.Merchant, keys []string,
 		return audit.Orphans(tx, now)
 	})
 	if live {
-		proof.Live = append(proof.Live, m)
+		p.Live = append(p.Live, m)
 	}
-	return err
+	return result, err
 }

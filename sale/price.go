@@ -95,6 +95,9 @@ func (r *Reduction) on(amount int64, currency money.Currency, at string) (int64,
 	}
 	if r.Amount == nil {
 		off, err := money.Percent(amount, r.PercentBP)
+		if off == 0 { // no reduction, no name for one: nothing would vouch for it
+			return 0, "", err
+		}
 		return off, r.Name, err
 	}
 	if r.Amount.Currency != currency {

@@ -65,29 +65,6 @@ func queueSale(tx *db.Tx, m id.Merchant, saleID id.Sale, known **Sale) {
 	}, `SELECT `+saleColumns+` FROM sale WHERE merchant_id = $1 AND sale_id = $2`, m, saleID)
 }
 
-// readNumbers reads the sales of a register with numbers from first to last, whole, in order.
-func readNumbers(tx *db.Tx, m id.Merchant, register id.Register, first, last int64) ([]Sale, error) {
-	rows := tx.Query(`SELECT `+saleColumns+` FROM sale
-		WHERE merchant_id = $1 AND register_id = $2 AND number BETWEEN $3 AND $4 ORDER BY number`, m, register, first, last)
-	sales := make([]Sale, 0, max(0, last-first+1))
-	for rows.Next() {
-		s, err := scanSale(rows, m)
-		if err != nil {
-			return nil, err
-		}
-		sales = append(sales, s)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	byID := make(map[id.Sale]*Sale, len(sales))
-	for i := range sales {
-		byID[sales[i].ID] = &sales[i]
-	}
-	return sales, readParts(tx, m, byID, `sale_id IN (SELECT sale_id FROM sale
-		WHERE merchant_id = $1 AND register_id = $2 AND number BETWEEN $3 AND $4)`, register, first, last)
-}
-
 // readParts fills in lines, VAT and tenders of the sales that the condition names.
 func readParts(tx *db.Tx, m id.Merchant, sales map[id.Sale]*Sale, condition string, args ...any) error {
 	args = append([]any{m}, args...)

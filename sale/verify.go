@@ -84,11 +84,11 @@ func differs(format string, args ...any) error { return mismatch(fmt.Sprintf(for
 
 // tables is what the tables hold about a run of records.
 type tables struct {
-	sales     map[int64]*Sale
+	sales     map[int64]*rowsOf
 	closings  map[string]Closing
 	sessions  map[string]Session
 	movements map[string]Movement
-	transfers map[string][]ledger.Transfer
+	transfers map[string][]ledger.Posted
 }
 
 func (a *Audit) load(ctx context.Context, s fiscal.State, records []fiscal.Sealed) (t tables, err error) {
@@ -103,18 +103,13 @@ func (a *Audit) load(ctx context.Context, s fiscal.State, records []fiscal.Seale
 		}
 		sources = append(sources, records[i].Subject)
 	}
-	err = a.db.Read(ctx, func(tx *db.Tx) error {
+	err = a.db.Read(ctx, func(tx *db.Tx) (err error) {
 		t = tables{
-			sales: make(map[int64]*Sale), closings: make(map[string]Closing),
-			sessions: make(map[string]Session), movements: make(map[string]Movement),
+			closings: make(map[string]Closing), sessions: make(map[string]Session), movements: make(map[string]Movement),
 		}
 		if first > 0 {
-			sales, err := readNumbers(tx, a.merchant, id.Register(s.Owner), first, last)
-			if err != nil {
+			if t.sales, err = readSpan(tx, span{a.merchant, id.Register(s.Owner), first, last}); err != nil {
 				return err
-			}
-			for i := range sales {
-				t.sales[sales[i].Number] = &sales[i]
 			}
 		}
 		for i := range records {
@@ -132,6 +127,7 @@ func (a *Audit) load(ctx context.Context, s fiscal.State, records []fiscal.Seale
 func (t *tables) loadOther(tx *db.Tx, m id.Merchant, r *fiscal.Sealed) error {
 	var err error
 	switch {
+	case r.Header.Kind == fiscal.KindTicket:
 	case r.Header.Kind == fiscal.KindZ, r.Header.Kind == fiscal.KindDay:
 		var z Closing
 		if z, err = readClosing(tx, m, id.Closing(r.Subject)); err == nil {
@@ -193,7 +189,13 @@ func (a *Audit) ticket(p *period, t tables, r *fiscal.Sealed) error {
 		return differs("ticket %d: event code: sealed %d, tables give %d", r.Number, r.JET, s.jet())
 	}
 	if body := s.body(); !bytes.Equal(body, r.Body) {
-		return differs("ticket %d: %s", r.Number, firstDifference(r.Body, body))
+		return differs("ticket %d: %s", r.Number, firstDifference(r.Body, body, tablesSay))
+	}
+	if s.misnumbered != "" {
+		return differs("ticket %d: the tables have %s", r.Number, s.misnumbered)
+	}
+	if err := s.nameless(); err != nil {
+		return err
 	}
 	if err := s.recompute(); err != nil {
 		return err
@@ -205,19 +207,42 @@ func (a *Audit) ticket(p *period, t tables, r *fiscal.Sealed) error {
 	a.lines += int64(len(s.Lines))
 	a.vats += int64(len(s.VAT))
 	a.tenders += int64(len(s.Tenders))
-	p.add(s)
-	return a.compareTransfers(t, r, s.transfers())
+	p.add(&s.Sale)
+	return a.compareTransfers(t, r, s.Currency, s.transfers())
 }
 
-func (a *Audit) compareTransfers(t tables, r *fiscal.Sealed, want []ledger.Transfer) error {
+// compareTransfers holds what the ledger has of a record's subject against what
+// it causes, in order, at the record's time.
+func (a *Audit) compareTransfers(t tables, r *fiscal.Sealed, currency money.Currency, want []ledger.Transfer) error {
 	have := t.transfers[r.Subject]
 	a.transfers += int64(len(want))
 	if len(have) != len(want) {
-		return differs("%s: %d ledger transfers where it causes %d", r.Subject, len(have), len(want))
+		return differs("%s: number of ledger transfers: it causes %d, the ledger has %d", r.Subject, len(want), len(have))
 	}
-	for i := range want {
-		if have[i] != want[i] {
-			return differs("%s: ledger transfer %d: %v where it causes %v", r.Subject, i+1, have[i], want[i])
+	for i, transfer := range want {
+		posted := have[i]
+		switch {
+		case posted.Position != i+1:
+			return differs("%s: the ledger has transfer %d where %d follows", r.Subject, posted.Position, i+1)
+		case posted.Transfer != transfer:
+			return differs("%s: ledger transfer %d: it causes %v, the ledger has %v", r.Subject, i+1, transfer, posted.Transfer)
+		case posted.Currency != currency:
+			return differs("%s: ledger transfer %d: currency: sealed %s, the ledger has %s", r.Subject, i+1, currency, posted.Currency)
+		case !posted.At.Equal(r.Header.At):
+			return differs("%s: ledger transfer %d: time: sealed %s, the ledger has %s", r.Subject, i+1, r.Header.At, posted.At)
+		}
+	}
+	return nil
+}
+
+// nameless refuses the name of a reduction that there is not: nothing sealed it.
+func (s *Sale) nameless() error {
+	if s.Reduction == 0 && s.ReductionName != "" {
+		return differs("ticket %d: the tables name a reduction, none was sealed", s.Number)
+	}
+	for i, l := range s.Lines {
+		if l.Reduction == 0 && l.ReductionName != "" {
+			return differs("ticket %d: line %d: the tables name a reduction, none was sealed", s.Number, i+1)
 		}
 	}
 	return nil
@@ -240,12 +265,12 @@ func (s *Sale) recompute() error {
 	}
 	vat, ht, err := money.Split(taxed)
 	if err != nil || len(vat) != len(s.VAT) {
-		return differs("ticket %d: VAT: %d rates on its lines, %d sealed", s.Number, len(vat), len(s.VAT))
+		return differs("ticket %d: number of VAT rates: sealed %d, its lines give %d", s.Number, len(s.VAT), len(vat))
 	}
 	var total, paid int64
 	for i := range vat {
 		if vat[i] != s.VAT[i] {
-			return differs("ticket %d: VAT: its lines give %+v, sealed %+v", s.Number, vat[i], s.VAT[i])
+			return differs("ticket %d: VAT: sealed %s, its lines give %s", s.Number, inWords(s.VAT[i]), inWords(vat[i]))
 		}
 		total += vat[i].TTC
 	}
@@ -261,4 +286,8 @@ func (s *Sale) recompute() error {
 		return differs("ticket %d: lines give %d, tenders %d, total %d, document %s", s.Number, total, paid, s.Total, s.Document)
 	}
 	return nil
+}
+
+func inWords(v money.VAT) string {
+	return fmt.Sprintf("%d at %d bp: %d + %d", v.TTC, v.Rate, v.HT, v.VAT)
 }

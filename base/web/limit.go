@@ -3,6 +3,8 @@ package web
 import (
 	"net/http"
 	"net/netip"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -93,14 +95,18 @@ func (f *Frame) Limit(l *Limiter, key func(*http.Request) string, next http.Hand
 	})
 }
 
+// Proxies are the networks of the proxies in front of a server, whose word is taken for
+// who asks. With none of them a client is whoever opened the connection.
+type Proxies []netip.Prefix
+
 // RemoteNetwork is a key for a Limiter: the address a request came from, or its /64 for
-// IPv6, where one subscriber has them all. Behind a proxy that is the proxy's.
-func RemoteNetwork(r *http.Request) string {
+// IPv6, where one subscriber has them all.
+func (p Proxies) RemoteNetwork(r *http.Request) string {
 	at, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
 		return r.RemoteAddr
 	}
-	address := at.Addr().Unmap().WithZone("")
+	address := p.client(clean(at.Addr()), r.Header.Values("X-Forwarded-For"))
 	if address.Is4() {
 		return address.String()
 	}
@@ -110,3 +116,38 @@ func RemoteNetwork(r *http.Request) string {
 	}
 	return network.String()
 }
+
+// client is who is behind the proxies. Each of them adds on the right whom it answers:
+// so the list is believed from the right, as long as it was one of ours that added to
+// it. What stands further left anybody may have written.
+func (p Proxies) client(peer netip.Addr, forwarded []string) netip.Addr {
+	list := strings.Split(strings.Join(forwarded, ","), ",")
+	for _, text := range slices.Backward(list) {
+		if !p.trust(peer) {
+			break
+		}
+		next, ok := forwardedAddress(text)
+		if !ok {
+			break
+		}
+		peer = next
+	}
+	return peer
+}
+
+func (p Proxies) trust(address netip.Addr) bool {
+	return slices.ContainsFunc(p, func(network netip.Prefix) bool { return network.Contains(address) })
+}
+
+// forwardedAddress reads an entry of X-Forwarded-For, to which some proxies add the port.
+func forwardedAddress(text string) (netip.Addr, bool) {
+	text = strings.TrimSpace(text)
+	if address, err := netip.ParseAddr(text); err == nil {
+		return clean(address), true
+	}
+	at, err := netip.ParseAddrPort(text)
+	return clean(at.Addr()), err == nil
+}
+
+// clean is an address as networks are compared with it.
+func clean(address netip.Addr) netip.Addr { return address.Unmap().WithZone("") }

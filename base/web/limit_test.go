@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"sync"
 	"testing"
 	"time"
@@ -89,7 +90,7 @@ func TestLimiterCountsConcurrentUses(t *testing.T) {
 func TestLimitAnswers429(t *testing.T) {
 	now := clock.NewManual(time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC))
 	f, _ := newFrame(t, Options{Clock: now})
-	handler := f.Wrap(f.Limit(NewLimiter(now, 2*time.Second, 1, 0), RemoteNetwork, http.HandlerFunc(ok)))
+	handler := f.Wrap(f.Limit(NewLimiter(now, 2*time.Second, 1, 0), Proxies(nil).RemoteNetwork, http.HandlerFunc(ok)))
 	w := httptest.NewRecorder()
 	handler.ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
 	if w.Code != 200 {
@@ -112,8 +113,41 @@ func TestRemoteNetwork(t *testing.T) {
 	} {
 		r := httptest.NewRequest("GET", "/", nil)
 		r.RemoteAddr = address
-		if got := RemoteNetwork(r); got != want {
+		if got := Proxies(nil).RemoteNetwork(r); got != want {
 			t.Errorf("%s: %s, want %s", address, got, want)
+		}
+	}
+}
+
+// TestRemoteNetworkBehindProxies: only what our own proxies wrote is believed.
+func TestRemoteNetworkBehindProxies(t *testing.T) {
+	proxies := Proxies{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("10.1.0.0/16"), netip.MustParsePrefix("fd00::/8")}
+	for _, c := range []struct {
+		name, peer string
+		forwarded  []string
+		want       string
+	}{
+		{"a stranger's word", "192.0.2.7:1", []string{"203.0.113.9"}, "192.0.2.7"},
+		{"no word", "127.0.0.1:1", nil, "127.0.0.1"},
+		{"an empty word", "127.0.0.1:1", []string{""}, "127.0.0.1"},
+		{"one proxy", "127.0.0.1:1", []string{"203.0.113.9"}, "203.0.113.9"},
+		{"what the client made up stands left", "127.0.0.1:1", []string{"198.51.100.1, 203.0.113.9"}, "203.0.113.9"},
+		{"and may pretend to be a proxy", "127.0.0.1:1", []string{"198.51.100.1, 10.1.2.3, 203.0.113.9"}, "203.0.113.9"},
+		{"two proxies", "127.0.0.1:1", []string{"198.51.100.1, 203.0.113.9, 10.1.2.3"}, "203.0.113.9"},
+		{"two proxies, a header each", "127.0.0.1:1", []string{"203.0.113.9", "10.1.2.3"}, "203.0.113.9"},
+		{"from one of the proxies itself", "127.0.0.1:1", []string{"10.1.9.9, 10.1.2.3"}, "10.1.9.9"},
+		{"no address", "127.0.0.1:1", []string{"203.0.113.9, unknown"}, "127.0.0.1"},
+		{"no address behind the second", "127.0.0.1:1", []string{"203.0.113.9, _hidden, 10.1.2.3"}, "10.1.2.3"},
+		{"with a port", "127.0.0.1:1", []string{"203.0.113.9:4711"}, "203.0.113.9"},
+		{"IPv6", "[fd00::1]:1", []string{"2001:db8:1:2:3:4:5:6"}, "2001:db8:1:2::/64"},
+		{"IPv6 with a port", "[fd00::1]:1", []string{"[2001:db8:1:2:3:4:5:6]:4711"}, "2001:db8:1:2::/64"},
+		{"IPv4 written as IPv6", "[::ffff:127.0.0.1]:1", []string{"203.0.113.9, ::ffff:10.1.2.3"}, "203.0.113.9"},
+	} {
+		r := httptest.NewRequest("GET", "/", nil)
+		r.RemoteAddr = c.peer
+		r.Header["X-Forwarded-For"] = c.forwarded
+		if got := proxies.RemoteNetwork(r); got != c.want {
+			t.Errorf("%s: %s, want %s", c.name, got, c.want)
 		}
 	}
 }

@@ -29,7 +29,7 @@ func (b *bench) startHTTP(ctx context.Context) (*benchServer, error) {
 	serving, stop := context.WithCancel(ctx)
 	ready := make(chan string, 1)
 	ended := make(chan error, 1)
-	go func() { ended <- b.house.serve(serving, "127.0.0.1:0", func(url string) { ready <- url }) }()
+	go func() { ended <- b.house.serve(serving, "127.0.0.1:0", nil, func(url string) { ready <- url }) }()
 	select {
 	case err := <-ended:
 		stop()

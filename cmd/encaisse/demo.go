@@ -96,7 +96,7 @@ func (c *demoCmd) Run(ctx context.Context, o output) error {
 	if err := h.demoOpen(ctx, state); err != nil {
 		return err
 	}
-	return h.serve(ctx, c.Listen, func(url string) { state.welcome(o.out, url, c.Data) })
+	return h.serve(ctx, c.Listen, nil, func(url string) { state.welcome(o.out, url, c.Data) })
 }
 
 // demoState reads what the demo is made of, or makes it.
@@ -132,7 +132,7 @@ func (h *house) demoShop(ctx context.Context, s *demoState) error {
 	boss := access.System(id.Merchant(s.Founded.Merchant))
 	s.People = append(s.People, demoPerson{"Jeanne Morel", s.Founded.Email, string(access.Administrator), s.Founded.Code})
 	for _, person := range demoPeople {
-		_, err := h.gate.Add(ctx, boss, access.Enrolment{Name: person.Name, Email: person.Email, Role: access.Role(person.Role), Code: person.Code})
+		_, _, err := h.gate.Add(ctx, boss, access.Enrolment{Name: person.Name, Email: person.Email, Role: access.Role(person.Role), Code: person.Code})
 		if err != nil {
 			return err
 		}

@@ -132,7 +132,7 @@ func (h *house) found(ctx context.Context, f founding) (founded, error) {
 		if err != nil {
 			return err
 		}
-		if _, err := access.Enrol(tx, now, access.System(made.Merchant.ID), admin); err != nil {
+		if _, _, err := access.Enrol(tx, now, access.System(made.Merchant.ID), admin); err != nil {
 			return err
 		}
 		if _, err := h.vault.Create(tx, now, made.Merchant.ID); err != nil {

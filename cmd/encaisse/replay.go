@@ -1,17 +1,12 @@
 package main
 
 import (
-	"bufio"
-	"compress/gzip"
 	"context"
 	"crypto/sha256"
-	"encoding/csv"
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"slices"
-	"strings"
 	"time"
 
 	"encaisse/access"
@@ -23,9 +18,6 @@ import (
 	"encaisse/merchant"
 	"encaisse/sale"
 )
-
-// maxReplayLine bounds a ticket line of the file read.
-const maxTicketsPerDay = 20_000
 
 type replayCmd struct {
 	databaseFlags
@@ -52,18 +44,10 @@ type replay struct {
 	clock     *clock.Manual
 	principal access.Principal
 	register  merchant.Register
-	zone      *time.Location
-	articles  map[string]id.Article
+	file      export
+	closed    map[string]sale.Closing // days that were closed before, by date
+	last      string                  // the last of them
 	sealed    int64
-}
-
-// ticket is one ticket of the file.
-type ticket struct {
-	number string
-	at     time.Time
-	order  int // in the file: what decides between tickets of the same minute
-	lines  []sale.LineRequest
-	total  int64
 }
 
 func (c *replayCmd) Run(ctx context.Context, o output) error {
@@ -73,12 +57,12 @@ func (c *replayCmd) Run(ctx context.Context, o output) error {
 		return err
 	}
 	defer h.db.Close()
-	r := &replay{house: h, clock: manual}
+	r := &replay{house: h, clock: manual, file: export{path: c.File}}
 	if err := r.prepare(ctx, c.Articles); err != nil {
 		return err
 	}
 	began := time.Now()
-	if err := r.file(ctx, c.File); err != nil {
+	if err := r.run(ctx); err != nil {
 		return err
 	}
 	if _, err := h.checkpoints.Write(ctx, h.db, r.principal.Merchant); err != nil {
@@ -117,11 +101,9 @@ func (r *replay) prepare(ctx context.Context, articles string) error {
 	if i < 0 {
 		return problem.New(problem.NotFound, "cmd.no_history_register")
 	}
-	var where merchant.Site
-	if r.register, where, err = r.house.merchants.RegisterByID(ctx, merchants[0], registers[i].ID); err != nil {
+	if r.register, r.file.site, err = r.house.merchants.RegisterByID(ctx, merchants[0], registers[i].ID); err != nil {
 		return err
 	}
-	r.zone = where.Location()
 	return r.importArticles(ctx, articles)
 }
 
@@ -143,14 +125,14 @@ func (r *replay) importArticles(ctx context.Context, path string) error {
 
 // listArticles learns the ids of the articles by their references.
 func (r *replay) listArticles(ctx context.Context) error {
-	r.articles = make(map[string]id.Article)
+	r.file.articles = make(map[string]id.Article)
 	for query := (catalog.Query{Limit: catalog.MaxPage}); ; {
 		page, err := r.house.catalog.List(ctx, r.principal, query)
 		if err != nil {
 			return err
 		}
 		for _, a := range page.Articles {
-			r.articles[a.Reference] = a.ID
+			r.file.articles[a.Reference] = a.ID
 			query.After = a.ID
 		}
 		if !page.More {
@@ -159,141 +141,88 @@ func (r *replay) listArticles(ctx context.Context) error {
 	}
 }
 
-// file reads the file a day at a time and seals each day before the next is read.
-func (r *replay) file(ctx context.Context, path string) error {
-	file, err := os.Open(path)
+// run reads the file twice: what is sealed stays, so everything that can be
+// refused is refused before.
+func (r *replay) run(ctx context.Context) error {
+	days, err := r.closings(ctx)
 	if err != nil {
 		return err
 	}
-	defer file.Close()
-	var in io.Reader = bufio.NewReaderSize(file, 1<<16)
-	if strings.HasSuffix(path, ".gz") {
-		if in, err = gzip.NewReader(in); err != nil {
-			return err
-		}
+	r.closed = make(map[string]sale.Closing, len(days))
+	for _, z := range days {
+		r.closed[z.BusinessDate] = z
+		r.last = max(r.last, z.BusinessDate)
 	}
-	rows := csv.NewReader(in)
-	rows.FieldsPerRecord, rows.ReuseRecord = 6, true
-	if header, err := rows.Read(); err != nil || header[0] != "date" || header[5] != "unit_price" {
-		return problem.New(problem.Invalid, "cmd.replay_header")
+	if err := r.file.eachDay(ctx, r.check); err != nil {
+		return err
 	}
-	var date string
-	var day map[string]*ticket
-	for {
-		row, err := rows.Read()
-		if errors.Is(err, io.EOF) {
-			return r.day(ctx, date, day)
-		}
-		if err != nil {
-			return unreadable(err)
-		}
-		if row[0] != date {
-			if err := r.day(ctx, date, day); err != nil {
-				return err
-			}
-			date, day = strings.Clone(row[0]), make(map[string]*ticket)
-		}
-		if err := r.line(day, row); err != nil {
-			line, _ := rows.FieldPos(0)
-			return problem.New(problem.Invalid, "cmd.replay_line", "line", line).Because(err)
-		}
-	}
+	return r.file.eachDay(ctx, r.day)
 }
 
-// unreadable names the line of the file that is not CSV.
-func unreadable(err error) error {
-	var bad *csv.ParseError
-	if errors.As(err, &bad) {
-		return problem.New(problem.Invalid, "cmd.replay_line", "line", bad.Line).Because(err)
+// check refuses a day that nothing can be added to, or put before.
+func (r *replay) check(_ context.Context, d *day) error {
+	z, closed := r.closed[d.date]
+	if closed && !d.agrees(z) {
+		return r.differs(d, z)
 	}
-	return err
-}
-
-// line adds one line of the file to its ticket.
-func (r *replay) line(day map[string]*ticket, row []string) error {
-	t := day[row[2]]
-	if t == nil {
-		at, err := time.ParseInLocation("2006-01-02 15:04", row[0]+" "+row[1], r.zone)
-		if err != nil {
-			return err
-		}
-		if len(day) == maxTicketsPerDay {
-			return problem.New(problem.TooLarge, "cmd.replay_day", "limit", maxTicketsPerDay)
-		}
-		t = &ticket{number: strings.Clone(row[2]), at: at, order: len(day)}
-		day[t.number] = t
+	if !closed && d.date < r.last {
+		return problem.New(problem.Conflict, "cmd.replay_before", "file", r.file.path, "line", d.line, "date", d.date, "last", r.last)
 	}
-	name, _ := merchant.Clean(row[3], catalog.MaxName) // as the catalogue cleaned it
-	article, known := r.articles[name]
-	if !known {
-		return problem.New(problem.Invalid, "sale.unknown_article", "article", name)
-	}
-	quantity, err := money.ParseQuantity(row[4])
-	if err != nil {
-		return err
-	}
-	unit, err := money.ParseDecimal(row[5], "EUR")
-	if err != nil {
-		return err
-	}
-	amount, err := quantity.Times(unit.Minor)
-	if err != nil {
-		return err
-	}
-	t.total += amount
-	t.lines = append(t.lines, sale.LineRequest{Article: article, Quantity: quantity, Unit: &unit})
 	return nil
+}
+
+// agrees tells whether a closing counts what the file has.
+func (d *day) agrees(z sale.Closing) bool {
+	return z.Tickets() == int64(len(d.tickets)) && z.Lines == d.lines && z.Net == d.total
+}
+
+func (r *replay) differs(d *day, z sale.Closing) error {
+	return problem.New(problem.Conflict, "cmd.replay_closed", "file", r.file.path, "line", d.line, "date", d.date,
+		"closed_tickets", z.Tickets(), "closed_lines", z.Lines, "closed_total", money.Amount{Minor: z.Net, Currency: z.Currency}.Decimal(),
+		"tickets", len(d.tickets), "lines", d.lines, "total", money.Amount{Minor: d.total, Currency: z.Currency}.Decimal())
 }
 
 // day seals one day: a session from its first ticket to its last, the Z, the day
 // closing. A day that is closed already is passed over, one that was stopped
 // halfway goes on where it was.
-func (r *replay) day(ctx context.Context, date string, byNumber map[string]*ticket) error {
-	if len(byNumber) == 0 {
+func (r *replay) day(ctx context.Context, d *day) error {
+	if _, closed := r.closed[d.date]; closed {
 		return nil
 	}
-	tickets := make([]*ticket, 0, len(byNumber))
-	for _, t := range byNumber {
-		tickets = append(tickets, t)
-	}
-	slices.SortFunc(tickets, func(a, b *ticket) int {
-		if by := a.at.Compare(b.at); by != 0 {
-			return by
-		}
-		return a.order - b.order
-	})
-	first, last := tickets[0].at, tickets[len(tickets)-1].at
+	first, last := d.tickets[0].at, d.tickets[len(d.tickets)-1].at
 	r.clock.Set(first)
 	session, _, err := r.house.sales.Open(ctx, r.principal, sale.Opening{
-		ID: id.From[id.Session](first, r.digest(date, "session")), Register: r.register.ID, Float: money.Amount{Currency: "EUR"}, History: true,
+		ID: id.From[id.Session](first, r.digest(d.date, "session")), Register: r.register.ID, Float: money.Amount{Currency: "EUR"}, History: true,
 	})
 	if err != nil {
 		return err
 	}
 	if session.Open {
-		if err := r.seal(ctx, date, tickets); err != nil {
+		if err := r.seal(ctx, d.tickets); err != nil {
 			return err
 		}
 		r.clock.Set(last)
-		z := sale.ClosingRequest{ID: id.From[id.Closing](last, r.digest(date, "z")), Register: r.register.ID, Kind: sale.Z, History: true}
+		z := sale.ClosingRequest{ID: id.From[id.Closing](last, r.digest(d.date, "z")), Register: r.register.ID, Kind: sale.Z, History: true}
 		if _, _, err := r.house.sales.Close(ctx, r.principal, z); err != nil {
 			return err
 		}
 	}
 	r.clock.Set(last)
-	closing := sale.ClosingRequest{
-		ID: id.From[id.Closing](last, r.digest(date, "day")), Register: r.register.ID, Kind: sale.Day, BusinessDate: session.BusinessDate, History: true,
+	z, _, err := r.house.sales.Close(ctx, r.principal, sale.ClosingRequest{
+		ID: id.From[id.Closing](last, r.digest(d.date, "day")), Register: r.register.ID, Kind: sale.Day, BusinessDate: d.date, History: true,
+	})
+	if err == nil && !d.agrees(z) { // stopped halfway through another file
+		err = r.differs(d, z)
 	}
-	_, _, err = r.house.sales.Close(ctx, r.principal, closing)
 	return err
 }
 
 // seal seals a day's tickets through the sale path, each at its own time.
-func (r *replay) seal(ctx context.Context, date string, tickets []*ticket) error {
+func (r *replay) seal(ctx context.Context, tickets []*ticket) error {
 	for chunk := range slices.Chunk(tickets, sale.ImportChunk) {
 		past := make([]sale.Historic, len(chunk))
 		for i, t := range chunk {
-			past[i] = r.historic(date, t)
+			past[i] = r.historic(t)
 		}
 		r.clock.Set(chunk[len(chunk)-1].at)
 		sealed, err := r.house.sales.Import(ctx, r.principal, r.register.ID, past)
@@ -305,8 +234,8 @@ func (r *replay) seal(ctx context.Context, date string, tickets []*ticket) error
 	return nil
 }
 
-func (r *replay) historic(date string, t *ticket) sale.Historic {
-	digest := r.digest(date, t.number)
+func (r *replay) historic(t *ticket) sale.Historic {
+	digest := r.digest(t.date, t.number)
 	request := sale.Request{
 		ID: id.From[id.Sale](t.at, digest), Register: r.register.ID, ExternalRef: t.number, Lines: t.lines,
 	}
@@ -324,29 +253,38 @@ func (r *replay) digest(date, what string) [32]byte {
 	return sha256.Sum256([]byte(string(r.register.ID) + "\n" + date + "\n" + what))
 }
 
-// result adds up the day closings of the register: what is there, not what was asked.
-func (r *replay) result(ctx context.Context) (replayed, error) {
-	out := replayed{New: r.sealed, VAT: []money.VAT{}}
-	byRate := make(map[money.Rate]money.VAT)
+// closings are the day closings of the register.
+func (r *replay) closings(ctx context.Context) (days []sale.Closing, err error) {
 	for before := int64(0); ; {
 		page, err := r.house.sales.Closings(ctx, r.principal, r.register.ID, sale.Day, before, 100)
 		if err != nil {
-			return out, err
+			return nil, err
 		}
 		if len(page) == 0 {
-			break
+			return days, nil
 		}
-		for _, z := range page {
-			out.Days++
-			out.Tickets += z.Tickets()
-			out.Lines += z.Lines
-			out.Total += z.Net
-			for _, v := range z.VAT {
-				sum := byRate[v.Rate]
-				byRate[v.Rate] = money.VAT{Rate: v.Rate, TTC: sum.TTC + v.TTC, HT: sum.HT + v.HT, VAT: sum.VAT + v.VAT.VAT}
-			}
-		}
+		days = append(days, page...)
 		before = page[len(page)-1].Number
+	}
+}
+
+// result adds up the day closings: what is there, not what was asked.
+func (r *replay) result(ctx context.Context) (replayed, error) {
+	out := replayed{New: r.sealed, VAT: []money.VAT{}}
+	days, err := r.closings(ctx)
+	if err != nil {
+		return out, err
+	}
+	byRate := make(map[money.Rate]money.VAT)
+	for _, z := range days {
+		out.Days++
+		out.Tickets += z.Tickets()
+		out.Lines += z.Lines
+		out.Total += z.Net
+		for _, v := range z.VAT {
+			sum := byRate[v.Rate]
+			byRate[v.Rate] = money.VAT{Rate: v.Rate, TTC: sum.TTC + v.TTC, HT: sum.HT + v.HT, VAT: sum.VAT + v.VAT.VAT}
+		}
 	}
 	for _, v := range byRate {
 		out.VAT = append(out.VAT, v)

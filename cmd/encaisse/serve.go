@@ -7,12 +7,14 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
 	"sync"
 	"time"
 
 	"encaisse/base/clock"
 	"encaisse/base/i18n"
 	"encaisse/base/job"
+	"encaisse/base/web"
 	"encaisse/fiscal"
 	"encaisse/front/api"
 	"encaisse/merchant"
@@ -29,7 +31,8 @@ const (
 
 type serveCmd struct {
 	databaseFlags
-	Listen string `help:"Address to listen on." default:"127.0.0.1:8080"`
+	Listen       string         `help:"Address to listen on." default:"127.0.0.1:8080"`
+	TrustedProxy []netip.Prefix `help:"Network of a proxy in front, whose X-Forwarded-For is believed. May be given again." placeholder:"CIDR"`
 }
 
 func (c *serveCmd) Run(ctx context.Context, o output) error {
@@ -38,14 +41,14 @@ func (c *serveCmd) Run(ctx context.Context, o output) error {
 		return err
 	}
 	defer h.db.Close()
-	return h.serve(ctx, c.Listen, func(url string) {
+	return h.serve(ctx, c.Listen, c.TrustedProxy, func(url string) {
 		// One line of JSON first: what a script waits for.
 		_ = json.NewEncoder(o.out).Encode(map[string]string{"url": url, "version": version, "checkpoints": h.checkpoints.Path()})
 	})
 }
 
 // serve answers on an address until ctx ends, then lets requests under way finish.
-func (h *house) serve(ctx context.Context, listen string, ready func(url string)) error {
+func (h *house) serve(ctx context.Context, listen string, proxies web.Proxies, ready func(url string)) error {
 	catalogue, err := i18n.New()
 	if err != nil {
 		return err
@@ -56,7 +59,7 @@ func (h *house) serve(ctx context.Context, listen string, ready func(url string)
 	}
 	door, err := api.New(api.Doors{
 		Gate: h.gate, Merchants: h.merchants, Catalog: h.catalog, Sales: h.sales, Events: h.events,
-		Journal: fiscal.NewReader(h.db), Catalogue: catalogue, Clock: h.clock, Log: h.log, Software: version,
+		Journal: fiscal.NewReader(h.db), Catalogue: catalogue, Clock: h.clock, Log: h.log, Software: version, Proxies: proxies,
 	})
 	if err != nil {
 		listener.Close()

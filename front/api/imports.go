@@ -39,8 +39,8 @@ func (a *API) imports() {
 	add(a, operation{
 		id: "import-articles", method: http.MethodPost, path: importPath, tag: tagCatalog, bodyTypes: []string{csvType, bytesType},
 		summary: "Import articles from a CSV file",
-		text: "Columns are found by their headings; articles by reference, or by EAN. Every bad line is named. With strict, one bad line and nothing goes in: " +
-			"the answer is then a problem whose errors point at lines. Repeating it is harmless: the same file again changes nothing.",
+		text: "Columns are found by their headings; articles by reference, or by EAN. Every bad line is named. With strict, which takes 10,000 lines at most, " +
+			"all of it goes in or nothing: for one bad line the answer is a problem whose errors point at lines. Repeating it is harmless: the same file again changes nothing.",
 		guard: needs(access.CatalogWrite), example: "reference;name;price;vat\nBAG-01;Baguette tradition;1,30;5,5\n",
 		refuses: refusals{
 			409: {"catalog.changed_meanwhile"},
@@ -58,7 +58,7 @@ func (a *API) imports() {
 }
 
 type importInput struct {
-	Strict bool `query:"strict" doc:"Nothing goes in when one line is bad."`
+	Strict bool `query:"strict" doc:"All goes in or nothing; 10,000 lines at most."`
 }
 
 func (a *API) postImport(ctx context.Context, p access.Principal, in *importInput) (*answer[importBody], error) {

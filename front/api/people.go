@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
-	"slices"
 
 	"encaisse/access"
 	"encaisse/base/id"
@@ -119,19 +118,13 @@ func (a *API) putPerson(ctx context.Context, p access.Principal, in *putPersonIn
 	if err != nil {
 		return nil, err
 	}
-	// Enrolment does not tell whether it made the person: who was there before it does.
-	before, err := a.doors.Gate.People(ctx, p)
-	if err != nil {
-		return nil, err
-	}
-	person, err := a.doors.Gate.Add(ctx, p, access.Enrolment{
+	person, created, err := a.doors.Gate.Add(ctx, p, access.Enrolment{
 		ID: in.ID, Name: request.Name, Email: request.Email, Role: access.Role(request.Role), Code: request.Code,
 	})
 	if err != nil {
 		return nil, err
 	}
-	known := slices.ContainsFunc(before, func(b access.Person) bool { return b.ID == person.ID })
-	return made(personOf(person), !known), nil
+	return made(personOf(person), created), nil
 }
 
 type personInput struct {

@@ -57,6 +57,7 @@ type Doors struct {
 	Log       *slog.Logger // nil: nothing is logged
 	Software  string       // the version that answers
 	Ready     func() bool  // nil: always
+	Proxies   web.Proxies  // whose word is taken for who asks; nil: nobody's
 }
 
 // API is the whole door, an http.Handler safe for use by many goroutines.

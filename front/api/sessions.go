@@ -7,7 +7,6 @@ import (
 
 	"encaisse/access"
 	"encaisse/base/id"
-	"encaisse/base/web"
 )
 
 type signInRequest struct {
@@ -112,7 +111,7 @@ type signInInput struct {
 }
 
 func (a *API) postSession(ctx context.Context, _ access.Principal, in *signInInput) (*answer[signedInBody], error) {
-	if err := a.signIn.Allow(web.RemoteNetwork(callOf(ctx).r)); err != nil {
+	if err := a.signIn.Allow(a.doors.Proxies.RemoteNetwork(callOf(ctx).r)); err != nil {
 		return nil, err
 	}
 	request, err := in.Body.read()

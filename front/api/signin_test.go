@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +13,7 @@ import (
 	"encaisse/access"
 	"encaisse/base/db"
 	"encaisse/base/db/dbtest"
+	"encaisse/base/web"
 )
 
 // TestUPM016_ACodeHasSixDigits: five, seven, letters and other digits are refused
@@ -111,6 +114,28 @@ func TestSignInIsLimitedPerNetwork(t *testing.T) {
 	s.from("127.0.0.10").try("boss@"+s.domain, bossCode, 1).want(http.StatusCreated)
 	s.clock.Advance(2 * time.Second)
 	busy.try("boss@"+s.domain, bossCode, 32).want(http.StatusCreated)
+}
+
+// TestSignInIsLimitedPerNetworkBehindAProxy: who is behind the proxy has a limit of
+// one's own, and who is not behind it gains nothing by saying so.
+func TestSignInIsLimitedPerNetworkBehindAProxy(t *testing.T) {
+	d, _ := dbtest.Open(t, db.SQLite)
+	w := newWorld(t, d)
+	w.proxies = web.Proxies{netip.MustParsePrefix("127.0.0.9/32")}
+	w.server = httptest.NewServer(w.open(nil))
+	t.Cleanup(w.server.Close)
+	s := w.bakery()
+	proxy := s.from("127.0.0.9")
+	for n := range 30 {
+		proxy.try(fmt.Sprintf("a%d@nowhere.example", n), "111222", 7).refused(http.StatusUnauthorized, "access.refused", "")
+	}
+	proxy.try("boss@"+s.domain, bossCode, 7).refused(http.StatusTooManyRequests, "request.too_many", "")
+	proxy.try("boss@"+s.domain, bossCode, 8).want(http.StatusCreated)
+	stranger := s.from("127.0.0.10")
+	for n := range 30 {
+		stranger.try(fmt.Sprintf("b%d@nowhere.example", n), "111222", n).refused(http.StatusUnauthorized, "access.refused", "")
+	}
+	stranger.try("boss@"+s.domain, bossCode, 31).refused(http.StatusTooManyRequests, "request.too_many", "")
 }
 
 func TestSessions(t *testing.T) {

@@ -17,6 +17,7 @@ import (
 	"encaisse/base/i18n"
 	"encaisse/base/id"
 	"encaisse/base/secret"
+	"encaisse/base/web"
 	"encaisse/catalog"
 	"encaisse/event"
 	"encaisse/fiscal"
@@ -49,6 +50,7 @@ type world struct {
 	server *httptest.Server
 
 	transport http.RoundTripper // nil: the server's own client
+	proxies   web.Proxies
 }
 
 func newWorld(t testing.TB, d *db.DB) *world {
@@ -73,7 +75,7 @@ func (w *world) open(ready func() bool) *api.API {
 	w.sales = sale.New(w.db, w.clock, merchants, w.fiscal)
 	made, err := api.New(api.Doors{
 		Gate: w.gate, Merchants: merchants, Catalog: catalog.New(w.db, w.clock), Sales: w.sales,
-		Events: w.events, Journal: fiscal.NewReader(w.db), Catalogue: sentences(w.t), Clock: w.clock, Software: "test", Ready: ready,
+		Events: w.events, Journal: fiscal.NewReader(w.db), Catalogue: sentences(w.t), Clock: w.clock, Software: "test", Ready: ready, Proxies: w.proxies,
 	})
 	w.must(err)
 	return made
@@ -121,7 +123,7 @@ func (w *world) found(name, siret string) *shop {
 		}); err != nil {
 			return err
 		}
-		person, err := access.Enrol(tx, now, access.System(s.founded.Merchant.ID), boss)
+		person, _, err := access.Enrol(tx, now, access.System(s.founded.Merchant.ID), boss)
 		if err != nil {
 			return err
 		}
@@ -144,7 +146,7 @@ func (w *world) found(name, siret string) *shop {
 
 func (s *shop) enrol(name string, role access.Role, code string) id.Person {
 	s.t.Helper()
-	person, err := s.gate.Add(s.t.Context(), access.System(s.founded.Merchant.ID), access.Enrolment{
+	person, _, err := s.gate.Add(s.t.Context(), access.System(s.founded.Merchant.ID), access.Enrolment{
 		Name: "Sacha " + name, Email: name + "@" + s.domain, Role: role, Code: code,
 	})
 	s.must(err)

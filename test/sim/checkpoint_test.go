@@ -20,35 +20,32 @@ func TestFIS002_checkpointFile(t *testing.T) {
 	size := lines[1]
 	other := FoundAs(t, db.SQLite, "10000000900009")
 	sellFirst(t, other)
-	for _, c := range []struct {
-		name, file, want, gap string
-	}{
-		{"as it is", text, "", ""},
-		{"twice", text + text, "", ""},
-		{"oldest first or not", strings.Join(reversed(notes), ""), "", ""},
-		{"another size", replaceLast(text, "\n"+size+"\n", "\n1"+size+"\n"), TillOrigin + " record " + size + ": a checkpoint outside the database is signed by another key", ""},
+	const forged = ": a checkpoint outside the database is signed by another key"
+	here := TillOrigin + " record " + size
+	for _, c := range []struct{ name, file, want string }{
+		{"as it is", text, ""},
+		{"twice", text + text, ""},
+		{"oldest first or not", strings.Join(reversed(notes), ""), ""},
+		{"another size", replaceLast(text, "\n"+size+"\n", "\n1"+size+"\n"), here + forged},
+		{"another root", replaceLast(text, lines[2], strings.Repeat("A", 43)+"="), here + forged},
+		{"another root, after the true one", text + replaceLast(text, lines[2], strings.Repeat("A", 43)+"="), here + forged},
 		{
-			"another root", replaceLast(text, lines[2], strings.Repeat("A", 43)+"="), TillOrigin + " record " + size + ": a checkpoint outside the database is signed by another key",
-			TillOrigin + " record " + size + ": the records up to here are not those a checkpoint outside the database vouches for",
+			"signature of another note",
+			strings.Join(notes[:len(notes)-1], "") + strings.Join(append(lines[:4:4], strings.Split(notes[0], "\n")[4]), "\n") + "\n\n",
+			here + forged,
 		},
-		{
-			"signature of another note", strings.Join(notes[:len(notes)-1], "") + strings.Join(append(lines[:4:4], strings.Split(notes[0], "\n")[4]), "\n") + "\n\n",
-			TillOrigin + " record " + size + ": a checkpoint outside the database is signed by another key", "",
-		},
-		{"another chain's name", replaceLast(text, TillOrigin, "encaisse/0"), "encaisse/0: the whole chain is missing: a checkpoint saw " + size, ""},
-		{"somebody else's", readText(t, other.Checkpoints), "encaisse/10000000900009/register-2: the whole chain is missing: a checkpoint saw ", ""},
+		{"another chain's name", replaceLast(text, TillOrigin, "encaisse/0"), "encaisse/0" + forged},
+		{"somebody else's", readText(t, other.Checkpoints), "encaisse/10000000900009/register-2" + forged},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			file := filepath.Join(t.TempDir(), "checkpoints")
 			write(t, file, c.file)
 			v := VerifyWith(t, shop.DSN, shop.PublicKey, file)
-			if c.want == "" {
-				if !v.OK || len(v.Warnings) > 0 || v.Checkpoints == 0 {
-					t.Errorf("%+v", v)
-				}
-				return
+			if c.want != "" {
+				expect(t, v, c.want)
+			} else if !v.OK || len(v.Warnings) > 0 || v.Checkpoints == 0 {
+				t.Errorf("%+v", v)
 			}
-			tamper{gap: c.gap}.judge(t, v, c.want)
 		})
 	}
 }

@@ -119,7 +119,7 @@ func expect(t *testing.T, v Verified, want string) {
 func TestFIS013_secondHistory(t *testing.T) {
 	t.Log("coverage: FIS-013 partial: there is no screen yet to try it from")
 	for name, c := range map[string]struct{ without, says string }{
-		"a ticket less":     {"2021-03-02,09:00,1004,BAGUETTE,1,1.10\n", "records are missing after it: a checkpoint outside the database saw"},
+		"a ticket less":     {"2021-03-02,09:00,1004,BAGUETTE,1,1.10\n", "1 record is missing after it: a checkpoint outside the database saw"},
 		"a ticket for less": {"", "the records up to here are not those a checkpoint outside the database vouches for"},
 	} {
 		t.Run(name, func(t *testing.T) {

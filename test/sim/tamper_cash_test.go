@@ -33,7 +33,7 @@ func TestFIS013_database(t *testing.T) {
 		{name: "one of two tenders gone", do: func(x *Spoiler) string {
 			k := x.Ticket(x.Shop.Till, 1)
 			x.Exec(`DELETE FROM tender WHERE sale_id = $1 AND position = 2`, k.ID)
-			return k.Says("ticket 1: tenders: sealed with 2 entries, tables say 1")
+			return k.Says("ticket 1: number of tenders: sealed 2, tables say 1")
 		}},
 		{name: "with the totals of its sale", do: func(x *Spoiler) string {
 			k := x.Ticket(x.Shop.Till, 4)

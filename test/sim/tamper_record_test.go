@@ -12,8 +12,8 @@ func TestFIS002_journal(t *testing.T) {
 }
 
 // record makes the tamper of the record of the second ticket.
-func record(name, set, says string, gap string) tamper {
-	return tamper{name: name, gap: gap, do: func(x *Spoiler) string {
+func record(name, set, says string) tamper {
+	return tamper{name: name, do: func(x *Spoiler) string {
 		k := x.Ticket(x.Shop.Till, 2)
 		x.Exec(`UPDATE fiscal_record SET `+set+` WHERE subject = $1`, k.ID)
 		return k.Says("%s", says)
@@ -57,9 +57,9 @@ func recordTampers() []tamper {
 			x.Exec(`UPDATE fiscal_record SET signature = $2 WHERE subject = $1`, k.ID, []byte{})
 			return k.Says(unsigned)
 		}},
-		record("kind of its row", "kind = 'z'", "kind or time in its row differ from its content", ""),
-		record("time of its row", "at = at - 1", "kind or time in its row differ from its content", ""),
-		record("subject of its row", "subject = 'sale_none'", "ticket 2: the tables give it to ", ""),
+		record("kind of its row", "kind = 'z'", "kind or time in its row differ from its content"),
+		record("time of its row", "at = at - 1", "kind or time in its row differ from its content"),
+		record("subject of its row", "subject = 'sale_none'", "ticket 2: the tables give it to "),
 		{name: "two records exchanged", do: func(x *Spoiler) string {
 			a, b := x.Ticket(x.Shop.Till, 2), x.Ticket(x.Shop.Till, 3)
 			for _, step := range [][2]int64{{a.Seq, 1_000_000}, {b.Seq, a.Seq}, {1_000_000, b.Seq}} {
@@ -89,12 +89,14 @@ func placeTampers() []tamper {
 			return TillOrigin + says(x, seq)
 		}}
 	}
-	missing := func(_ *Spoiler, seq int64) string { return fmt.Sprintf(" record %d: missing: ", seq) }
+	missing := func(_ *Spoiler, seq int64) string {
+		return fmt.Sprintf(" record %d: missing: the next one is record %d", seq, seq+1)
+	}
 	return []tamper{
 		gone("first record", func(*Spoiler) int64 { return 1 }, missing),
 		gone("middle record", func(x *Spoiler) int64 { return last(x) / 2 }, missing),
 		gone("last record", last, func(_ *Spoiler, seq int64) string {
-			return fmt.Sprintf(" record %d: 1 records are missing after it", seq-1)
+			return fmt.Sprintf(" record %d: 1 record is missing after it", seq-1)
 		}),
 		gone("last three records", func(x *Spoiler) int64 { return last(x) - 2 }, func(_ *Spoiler, seq int64) string {
 			return fmt.Sprintf(" record %d: 3 records are missing after it", seq-1)
@@ -117,7 +119,7 @@ func placeTampers() []tamper {
 		}},
 		{name: "owner of a chain", do: func(x *Spoiler) string {
 			x.Exec(`UPDATE fiscal_chain SET owner_id = 'reg_none' WHERE owner_id = $1`, x.Shop.Till)
-			return TillOrigin + " record 2: "
+			return TillOrigin + " record 1: its row is about " + x.Shop.Till + ", its content about the owner of its chain"
 		}},
 		{name: "head of a chain", adds: true, do: func(x *Spoiler) string {
 			seq := last(x)
@@ -128,10 +130,10 @@ func placeTampers() []tamper {
 			x.Exec(`UPDATE fiscal_chain SET net_minor = net_minor - 100 WHERE owner_id = $1`, x.Shop.Till)
 			return TillOrigin + ": the chain's row has other perpetual totals than its records"
 		}},
-		{name: "a chain beyond its records", adds: true, gap: "a chain row: ", do: func(x *Spoiler) string {
+		{name: "a chain beyond its records", adds: true, do: func(x *Spoiler) string {
 			seq := last(x)
 			x.Exec(`UPDATE fiscal_chain SET seq = seq + 1 WHERE owner_id = $1`, x.Shop.Till)
-			return fmt.Sprintf("%s record %d: ", TillOrigin, seq)
+			return fmt.Sprintf("%s record %d: 1 record is missing after it", TillOrigin, seq)
 		}},
 		{name: "open period of a chain", adds: true, do: func(x *Spoiler) string {
 			x.Exec(`UPDATE fiscal_chain SET period = (SELECT session_id FROM till_session WHERE register_id = $1 AND state = 'closed') WHERE owner_id = $1`, x.Shop.Till)
@@ -142,41 +144,41 @@ func placeTampers() []tamper {
 
 // tooMany is what verify says of rows that belong to nothing.
 func (x *Spoiler) tooMany(table, called string) string {
-	return fmt.Sprintf("%d %s in the tables, ", x.Int(`SELECT COUNT(*) FROM `+table), called)
+	return fmt.Sprintf("%s: %d in the tables, ", called, x.Int(`SELECT COUNT(*) FROM `+table))
 }
 
 // TestFIS002_stray adds rows that belong to nothing that was sealed.
 func TestFIS002_stray(t *testing.T) {
-	stray := func(table, called string, but map[string]string, gap string) tamper {
-		return tamper{name: called, adds: true, gap: gap, do: func(x *Spoiler) string {
+	stray := func(table, called string, but map[string]string) tamper {
+		return tamper{name: called, adds: true, do: func(x *Spoiler) string {
 			x.Double(table, "1 = 1", but)
 			return x.tooMany(table, called)
 		}}
 	}
 	tampered(t, []tamper{
-		stray("sale", "sales", map[string]string{"sale_id": "'sale_none'", "number": "1000"}, ""),
-		stray("sale_line", "sale lines", map[string]string{"sale_id": "'sale_none'"}, ""),
-		stray("sale_vat", "VAT rows", map[string]string{"sale_id": "'sale_none'"}, ""),
-		stray("tender", "tenders", map[string]string{"sale_id": "'sale_none'"}, ""),
-		stray("till_session", "till sessions", map[string]string{"session_id": "'ses_none'", "state": "'closed'"}, ""),
-		stray("cash_movement", "cash movements", map[string]string{"movement_id": "'mov_none'"}, ""),
-		stray("closing", "closings", map[string]string{"closing_id": "'clo_none'", "number": "1000", "session_id": "NULL", "business_date": "'2020-01-01'"}, ""),
-		stray("closing_vat", "closing VAT rows", map[string]string{"closing_id": "'clo_none'"}, ""),
-		stray("ledger_transfer", "ledger transfers", map[string]string{"source": "'sale_none'"}, ""),
+		stray("sale", "sales", map[string]string{"sale_id": "'sale_none'", "number": "1000"}),
+		stray("sale_line", "sale lines", map[string]string{"sale_id": "'sale_none'"}),
+		stray("sale_vat", "VAT rows", map[string]string{"sale_id": "'sale_none'"}),
+		stray("tender", "tenders", map[string]string{"sale_id": "'sale_none'"}),
+		stray("till_session", "till sessions", map[string]string{"session_id": "'ses_none'", "state": "'closed'"}),
+		stray("cash_movement", "cash movements", map[string]string{"movement_id": "'mov_none'"}),
+		stray("closing", "closings", map[string]string{"closing_id": "'clo_none'", "number": "1000", "session_id": "NULL", "business_date": "'2020-01-01'"}),
+		stray("closing_vat", "closing VAT rows", map[string]string{"closing_id": "'clo_none'"}),
+		stray("ledger_transfer", "ledger transfers", map[string]string{"source": "'sale_none'"}),
 		{name: "a line on a sealed sale", adds: true, do: func(x *Spoiler) string {
 			k := x.Ticket(x.Shop.Till, 2)
 			x.Double("sale_line", "sale_id = '"+k.ID+"'", map[string]string{"line": "9"})
-			return k.Says("ticket 2: lines: sealed with 3 entries, tables say 4")
+			return k.Says("ticket 2: number of lines: sealed 3, tables say 4")
 		}},
 		{name: "a tender on a sealed sale", adds: true, do: func(x *Spoiler) string {
 			k := x.Ticket(x.Shop.Till, 2)
 			x.Double("tender", "sale_id = '"+k.ID+"'", map[string]string{"position": "9"})
-			return k.Says("ticket 2: tenders: sealed with 1 entries, tables say 2")
+			return k.Says("ticket 2: number of tenders: sealed 1, tables say 2")
 		}},
 		{name: "a rate on a sealed Z", adds: true, do: func(x *Spoiler) string {
 			k := x.Closing(x.Shop.Till, "z", 1)
 			x.Double("closing_vat", "closing_id = '"+k.ID+"'", map[string]string{"rate_bp": "5000"})
-			return k.Says("z 1: vat: sealed with 3 entries, tables say 4")
+			return k.Says("z 1: number of vat: sealed 3, tables say 4")
 		}},
 	})
 }
