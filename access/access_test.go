@@ -75,6 +75,7 @@ func TestAccess(t *testing.T) {
 			"BearersThatAreNone":                             testBearersThatAreNone,
 			"NoSecretIsKept":                                 testNoSecretIsKept,
 			"UPM075_ChangeOfCode":                            testUPM075_ChangeOfCode,
+			"UPM082_TheCodeBeforeAnAct":                      testUPM082_TheCodeBeforeAnAct,
 			"DRV11_TheOldCodeIsGuessedNoMoreFreely":          testDRV11_TheOldCodeIsGuessedNoMoreFreely,
 			"ResetOfACodeSomebodyForgot":                     testResetOfACodeSomebodyForgot,
 			"CodesAreHashedAnewWhenTheCostChanges":           testCodesAreHashedAnewWhenTheCostChanges,

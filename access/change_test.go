@@ -115,3 +115,26 @@ func TestAccessProblemsHaveTheirKind(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// testUPM082_TheCodeBeforeAnAct: the right one passes and forgets the wrong
+// ones; who guesses has the tries of the door.
+func testUPM082_TheCodeBeforeAnAct(t *testing.T, h *house) {
+	t.Log("coverage: UPM-082 partial: without HTTP")
+	s := h.in(h.at("camille"), goodCode)
+	want(t, h.CheckCode(t.Context(), s.Principal, "12345"), "access.code_shape")
+	for range 2 {
+		for range access.MaxTries - 1 {
+			want(t, h.CheckCode(t.Context(), s.Principal, wrongCode), "access.code_wrong")
+		}
+		if err := h.CheckCode(t.Context(), s.Principal, goodCode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range access.MaxTries {
+		want(t, h.CheckCode(t.Context(), s.Principal, wrongCode), "access.code_wrong")
+	}
+	want(t, h.CheckCode(t.Context(), s.Principal, goodCode), "access.locked")
+	_, err := h.SignIn(t.Context(), h.at("camille"), goodCode)
+	want(t, err, "access.locked")
+	want(t, h.CheckCode(t.Context(), access.System(h.admin.Merchant), goodCode), "access.not_a_person")
+}

@@ -43,6 +43,20 @@ const (
 	JournalRead   Permission = "journal.read"
 	ReportRead    Permission = "report.read"
 	EventRead     Permission = "event.read"
+	ContractRead  Permission = "contract.read"
+	ContractWrite Permission = "contract.write"
+	BatchRead     Permission = "batch.read"
+	BatchClose    Permission = "batch.close"
+
+	TerminalRead   Permission = "terminal.read"
+	TerminalManage Permission = "terminal.manage"
+
+	PaymentWrite   Permission = "payment.write"
+	PaymentRead    Permission = "payment.read"
+	PaymentReadAll Permission = "payment.read_all"
+	PaymentVoid    Permission = "payment.void"
+	PaymentRefund  Permission = "payment.refund"
+	PaymentManual  Permission = "payment.manual"
 )
 
 // rule is one row of the table: who, and which rows of product/features.md say so, or why.
@@ -82,6 +96,20 @@ var table = map[Permission]rule{
 	JournalRead:   {managers, "UPM-045: it holds everybody's sales"},
 	ReportRead:    {managers, "UPM-045 UPM-050 UPM-058"},
 	EventRead:     {managers, "UPM-045: it tells everybody's sales"},
+	ContractRead:  {managers, "UPM-050"},
+	ContractWrite: {administrators, "a contract says where the money goes"},
+	BatchRead:     {managers, "UPM-045: it tells everybody's sales"},
+	BatchClose:    {managers, "after it a sale is refunded and no longer cancelled"},
+
+	TerminalRead:   {everyone, "SRC-010: who sells chooses the reader"},
+	TerminalManage: {managers, "SRC-007 CCV-003: who may activate a reader"},
+
+	PaymentWrite:   {everyone, "UPM-045: takes card payments"},
+	PaymentRead:    {everyone, "UPM-045: one's own"},
+	PaymentReadAll: {managers, "UPM-045 UPM-050"},
+	PaymentVoid:    {everyone, "UPM-078 UPM-082: of one's own, with one's code"},
+	PaymentRefund:  {everyone, "UPM-078 UPM-082: of one's own, with one's code"},
+	PaymentManual:  {managers, "CCV-011: it stands against what a reader said"},
 }
 
 // manageable is which roles the people of a role may invite, change and

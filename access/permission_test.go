@@ -32,6 +32,21 @@ var expected = map[access.Permission]string{
 	"journal.read":   "AM",
 	"report.read":    "AM",
 	"event.read":     "AM",
+
+	"contract.read":  "AM",
+	"contract.write": "A",
+	"batch.read":     "AM",
+	"batch.close":    "AM",
+
+	"terminal.read":   "AMU",
+	"terminal.manage": "AM",
+
+	"payment.write":    "AMU",
+	"payment.read":     "AMU",
+	"payment.read_all": "AM",
+	"payment.void":     "AMU",
+	"payment.refund":   "AMU",
+	"payment.manual":   "AM",
 }
 
 var letters = map[access.Role]string{access.Administrator: "A", access.Manager: "M", access.User: "U", "": "?", "owner": "?"}

@@ -41,3 +41,8 @@ func (p *Place) Err() error {
 func (m *Merchants) QueueRegister(tx *db.Tx, merchant id.Merchant, register id.Register, place *Place) {
 	m.queueRegister(tx, merchant, register, place)
 }
+
+// SiteIn reads one site in the caller's transaction. Problem merchant.site_not_found.
+func (m *Merchants) SiteIn(tx *db.Tx, merchant id.Merchant, site id.Site) (Site, error) {
+	return m.readSite(tx, merchant, site)
+}

@@ -103,6 +103,14 @@ CREATE OR REPLACE TRIGGER sealed_ledger_transfer BEFORE UPDATE OR DELETE ON ledg
 CREATE OR REPLACE TRIGGER sealed_ledger_transfer_truncate BEFORE TRUNCATE ON ledger_transfer FOR EACH STATEMENT
   EXECUTE FUNCTION sealed();
 
+-- payment_history: nothing changes, nothing goes
+
+CREATE OR REPLACE TRIGGER sealed_payment_history BEFORE UPDATE OR DELETE ON payment_history FOR EACH ROW
+  EXECUTE FUNCTION sealed();
+
+CREATE OR REPLACE TRIGGER sealed_payment_history_truncate BEFORE TRUNCATE ON payment_history FOR EACH STATEMENT
+  EXECUTE FUNCTION sealed();
+
 -- register: a till never becomes history, nor history a till
 
 CREATE OR REPLACE TRIGGER sealed_register_update BEFORE UPDATE ON register FOR EACH ROW
@@ -140,6 +148,32 @@ CREATE OR REPLACE TRIGGER sealed_till_session_delete BEFORE DELETE ON till_sessi
   EXECUTE FUNCTION sealed();
 
 CREATE OR REPLACE TRIGGER sealed_till_session_truncate BEFORE TRUNCATE ON till_session FOR EACH STATEMENT
+  EXECUTE FUNCTION sealed();
+
+-- basket: its prices are frozen, and ended is ended
+
+CREATE OR REPLACE TRIGGER sealed_basket_update BEFORE UPDATE ON basket FOR EACH ROW
+  WHEN (OLD.state <> 'open' OR NEW.merchant_id <> OLD.merchant_id OR NEW.sale_id <> OLD.sale_id
+    OR NEW.register_id <> OLD.register_id OR NEW.priced <> OLD.priced OR NEW.total_minor <> OLD.total_minor)
+  EXECUTE FUNCTION sealed();
+
+CREATE OR REPLACE TRIGGER sealed_basket_delete BEFORE DELETE ON basket FOR EACH ROW
+  EXECUTE FUNCTION sealed();
+
+CREATE OR REPLACE TRIGGER sealed_basket_truncate BEFORE TRUNCATE ON basket FOR EACH STATEMENT
+  EXECUTE FUNCTION sealed();
+
+-- basket_tender: what was asked for stays, and what went back is back
+
+CREATE OR REPLACE TRIGGER sealed_basket_tender_update BEFORE UPDATE ON basket_tender FOR EACH ROW
+  WHEN (OLD.state = 'returned' OR NEW.merchant_id <> OLD.merchant_id OR NEW.tender_id <> OLD.tender_id OR NEW.sale_id <> OLD.sale_id
+    OR NEW.means <> OLD.means OR NEW.amount_minor <> OLD.amount_minor OR NEW.accepted_at <> OLD.accepted_at)
+  EXECUTE FUNCTION sealed();
+
+CREATE OR REPLACE TRIGGER sealed_basket_tender_delete BEFORE DELETE ON basket_tender FOR EACH ROW
+  EXECUTE FUNCTION sealed();
+
+CREATE OR REPLACE TRIGGER sealed_basket_tender_truncate BEFORE TRUNCATE ON basket_tender FOR EACH STATEMENT
   EXECUTE FUNCTION sealed();
 
 -- person: deactivated, never deleted

@@ -122,6 +122,16 @@ DROP TRIGGER IF EXISTS sealed_ledger_transfer_delete;
 CREATE TRIGGER sealed_ledger_transfer_delete BEFORE DELETE ON ledger_transfer
 BEGIN SELECT RAISE(ABORT, 'sealed:ledger_transfer'); END;
 
+-- payment_history: nothing changes, nothing goes
+
+DROP TRIGGER IF EXISTS sealed_payment_history_update;
+CREATE TRIGGER sealed_payment_history_update BEFORE UPDATE ON payment_history
+BEGIN SELECT RAISE(ABORT, 'sealed:payment_history'); END;
+
+DROP TRIGGER IF EXISTS sealed_payment_history_delete;
+CREATE TRIGGER sealed_payment_history_delete BEFORE DELETE ON payment_history
+BEGIN SELECT RAISE(ABORT, 'sealed:payment_history'); END;
+
 -- register: a till never becomes history, nor history a till
 
 DROP TRIGGER IF EXISTS sealed_register_update;
@@ -157,6 +167,30 @@ BEGIN SELECT RAISE(ABORT, 'sealed:till_session'); END;
 DROP TRIGGER IF EXISTS sealed_till_session_delete;
 CREATE TRIGGER sealed_till_session_delete BEFORE DELETE ON till_session
 BEGIN SELECT RAISE(ABORT, 'sealed:till_session'); END;
+
+-- basket: its prices are frozen, and ended is ended
+
+DROP TRIGGER IF EXISTS sealed_basket_update;
+CREATE TRIGGER sealed_basket_update BEFORE UPDATE ON basket
+  WHEN OLD.state <> 'open' OR NEW.merchant_id <> OLD.merchant_id OR NEW.sale_id <> OLD.sale_id
+    OR NEW.register_id <> OLD.register_id OR NEW.priced <> OLD.priced OR NEW.total_minor <> OLD.total_minor
+BEGIN SELECT RAISE(ABORT, 'sealed:basket'); END;
+
+DROP TRIGGER IF EXISTS sealed_basket_delete;
+CREATE TRIGGER sealed_basket_delete BEFORE DELETE ON basket
+BEGIN SELECT RAISE(ABORT, 'sealed:basket'); END;
+
+-- basket_tender: what was asked for stays, and what went back is back
+
+DROP TRIGGER IF EXISTS sealed_basket_tender_update;
+CREATE TRIGGER sealed_basket_tender_update BEFORE UPDATE ON basket_tender
+  WHEN OLD.state = 'returned' OR NEW.merchant_id <> OLD.merchant_id OR NEW.tender_id <> OLD.tender_id OR NEW.sale_id <> OLD.sale_id
+    OR NEW.means <> OLD.means OR NEW.amount_minor <> OLD.amount_minor OR NEW.accepted_at <> OLD.accepted_at
+BEGIN SELECT RAISE(ABORT, 'sealed:basket_tender'); END;
+
+DROP TRIGGER IF EXISTS sealed_basket_tender_delete;
+CREATE TRIGGER sealed_basket_tender_delete BEFORE DELETE ON basket_tender
+BEGIN SELECT RAISE(ABORT, 'sealed:basket_tender'); END;
 
 -- person: deactivated, never deleted
 

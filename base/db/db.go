@@ -76,6 +76,7 @@ type DB struct {
 	count   counters
 	inside  insideMark
 	closing sync.Once
+	written chan struct{}
 }
 
 // backend is what differs between the engines.
@@ -116,7 +117,7 @@ func Open(ctx context.Context, dsn string, o Options) (*DB, error) {
 	if o.Clock == nil {
 		o.Clock = clock.Real{}
 	}
-	d := &DB{options: o, inside: findInsideMark()}
+	d := &DB{options: o, inside: findInsideMark(), written: make(chan struct{}, 1)}
 	var err error
 	scheme, rest, _ := strings.Cut(dsn, ":")
 	switch {
@@ -150,8 +151,20 @@ func (d *DB) Write(ctx context.Context, fn func(*Tx) error) error {
 	if d.options.ReadOnly {
 		return errReadOnly
 	}
-	return d.backend.write(ctx, fn)
+	err := d.backend.write(ctx, fn)
+	if err == nil {
+		select {
+		case d.written <- struct{}{}:
+		default:
+		}
+	}
+	return err
 }
+
+// Written tells one listener that something was written through this DB since it
+// listened last: what is on the disk by then is what it may go and read. Nobody has
+// to listen.
+func (d *DB) Written() <-chan struct{} { return d.written }
 
 // Read runs fn on a snapshot of the database. fn may be run again. The end of
 // ctx ends the read. A call from inside another fn is refused.

@@ -19,7 +19,7 @@ import (
 // sealedTables are written once: no row of theirs changes or goes.
 var sealedTables = []string{
 	"audit_entry", "article_price", "cash_movement", "sale", "sale_line", "sale_vat", "tender", "closing",
-	"closing_vat", "fiscal_record", "fiscal_signer", "ledger_transfer",
+	"closing_vat", "fiscal_record", "fiscal_signer", "ledger_transfer", "payment_history",
 }
 
 // seal is one change that the database must refuse, or let pass.
@@ -44,6 +44,18 @@ func seals() []seal {
 		seal{"till_session", "UPDATE till_session SET state = 'closed'", true},
 		seal{"till_session", "UPDATE till_session SET state = 'open'", false},
 		seal{"till_session", "DELETE FROM till_session", false},
+		seal{"basket", "UPDATE basket SET priced = 'y'", false},
+		seal{"basket", "UPDATE basket SET total_minor = 2", false},
+		seal{"basket", "UPDATE basket SET register_id = 'y'", false},
+		seal{"basket", "UPDATE basket SET reserved_minor = 1", true},
+		seal{"basket", "UPDATE basket SET state = 'sealed'", true},
+		seal{"basket", "UPDATE basket SET state = 'open'", false},
+		seal{"basket", "DELETE FROM basket", false},
+		seal{"basket_tender", "UPDATE basket_tender SET means = 'card'", false},
+		seal{"basket_tender", "UPDATE basket_tender SET sale_id = 'y'", false},
+		seal{"basket_tender", "UPDATE basket_tender SET accepted_at = 2", false},
+		seal{"basket_tender", "UPDATE basket_tender SET manual = TRUE", true},
+		seal{"basket_tender", "DELETE FROM basket_tender", false},
 		seal{"person", "UPDATE person SET name = 'Zoé'", true},
 		seal{"person", "DELETE FROM person", false},
 		seal{"fiscal_chain", "DELETE FROM fiscal_chain", false},
@@ -65,7 +77,7 @@ func seals() []seal {
 // are put aside for it: what the row says does not matter.
 func seeded(t *testing.T, d *db.DB, dsn string) {
 	t.Helper()
-	tables := append(slices.Clone(sealedTables), "register", "till_session", "person", "fiscal_chain")
+	tables := append(slices.Clone(sealedTables), "register", "till_session", "person", "fiscal_chain", "basket", "basket_tender")
 	for _, table := range tables {
 		var names, values []string
 		read(t, d, func(tx *db.Tx) error {

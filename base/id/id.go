@@ -45,6 +45,15 @@ type (
 	Signer   string // a fiscal signing key
 	Event    string
 	Job      string
+
+	Contract  string // an acceptance contract with an acquirer
+	Terminal  string // a card reader as its merchant knows it, whatever device stands in for it
+	Device    string // the credentials of one physical reader
+	Payment   string // one movement of money: what the merchant wants
+	Attempt   string // one try at it on one channel
+	Operation string // what talks to the outside: authorise, capture, void, refund, reversal
+	Batch     string // the card batch of a contract and a terminal
+	History   string // an entry of a payment's history
 )
 
 func (Merchant) Prefix() string { return "mer" }
@@ -64,6 +73,15 @@ func (Chain) Prefix() string    { return "chn" }
 func (Signer) Prefix() string   { return "sig" }
 func (Event) Prefix() string    { return "evt" }
 func (Job) Prefix() string      { return "job" }
+
+func (Contract) Prefix() string  { return "ctr" }
+func (Terminal) Prefix() string  { return "term" }
+func (Device) Prefix() string    { return "dev" }
+func (Payment) Prefix() string   { return "pay" }
+func (Attempt) Prefix() string   { return "att" }
+func (Operation) Prefix() string { return "op" }
+func (Batch) Prefix() string     { return "bat" }
+func (History) Prefix() string   { return "his" }
 
 // New makes an identifier whose time part is now. Identifiers made by one
 // process in the same millisecond still sort in the order they were made.

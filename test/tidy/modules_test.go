@@ -19,6 +19,7 @@ type module struct {
 var modules = []module{
 	{"github.com/alecthomas/kong", []string{"cmd/*"}, false, "the command line as one struct"},
 	{"github.com/alexedwards/argon2id", []string{"access"}, false, "hashes of codes"},
+	{"github.com/coder/websocket", []string{"terminal", "terminal/emulator"}, true, "the link between a reader and the hub"},
 	{"github.com/danielgtaylor/huma/v2", []string{"front/api", "base/web"}, false, "validation and OpenAPI from one struct"},
 	{"github.com/jackc/pgx/v5", []string{"base/db", "base/db/*", "cmd/encaisse"}, false, "PostgreSQL, several statements in a round trip; the bare engine of bench"},
 	{"github.com/nicksnyder/go-i18n/v2", []string{"base/i18n"}, false, "messages and plural rules"},
@@ -31,6 +32,8 @@ var modules = []module{
 	{"modernc.org/sqlite", []string{"base/db", "base/db/*"}, false, "SQLite without cgo, for migrations"},
 	{"zombiezen.com/go/sqlite", []string{"base/db", "base/db/*", "cmd/encaisse"}, false, "SQLite, native interface; the bare engine of bench"},
 
+	{"github.com/anishathalye/porcupine", nil, true, "linearizability, judged over what clients saw"},
+	{"github.com/chromedp/chromedp", nil, true, "pages in a real browser"},
 	{"github.com/google/go-cmp", nil, true, "differences in tests"},
 	{"github.com/rogpeppe/go-internal", nil, true, "testscript: whole days in a shop"},
 	{"pgregory.net/rapid", nil, true, "laws, held against random values"},

@@ -17,13 +17,23 @@ var owners = map[string]string{
 	"category": "catalog", "article": "catalog", "article_price": "catalog",
 
 	"till_session": "sale", "cash_movement": "sale", "sale": "sale", "sale_line": "sale", "sale_vat": "sale",
-	"tender": "sale", "closing": "sale", "closing_vat": "sale",
+	"tender": "sale", "closing": "sale", "closing_vat": "sale", "basket": "sale", "basket_tender": "sale", "return_due": "sale",
 
 	"fiscal_signer": "fiscal", "fiscal_chain": "fiscal", "fiscal_record": "fiscal",
 
 	"ledger_transfer": "ledger",
 
+	"contract": "contract", "contract_scheme": "contract", "fingerprint_key": "contract",
+
+	"batch": "batch", "batch_part": "batch", "batch_line": "batch",
+
 	"event": "event", "event_cursor": "event",
+
+	"terminal": "terminal", "terminal_device": "terminal", "terminal_pairing": "terminal", "terminal_node": "terminal",
+	"terminal_presence": "terminal", "terminal_dialogue": "terminal", "terminal_message": "terminal",
+
+	"payment": "payment", "payment_attempt": "payment", "payment_operation": "payment", "payment_history": "payment",
+	"payment_stan": "payment", "payment_request": "payment",
 
 	"job": "base/job",
 }

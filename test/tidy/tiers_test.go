@@ -25,6 +25,7 @@ var tiers = []string{
 	"settlement",
 	"sale", "checkout",
 	"payment",
+	"acquirer/simulator", "terminal/emulator", // the other end of the protocols below: each speaks its own
 	"acquirer/*", "terminal/*",
 	"batch", "ledger", "fiscal", "receipt", "acquirer", "terminal", "threeds", "risk", "event",
 	"customer", "contract", "catalog",
@@ -33,6 +34,7 @@ var tiers = []string{
 	// The tools.
 	"base/job", "base/web", "base/mail", "base/print",
 	"base/db", "base/secret", "base/i18n", "schema",
+	"base/card", "base/emv",
 	"base/clock", "base/money", "base/id", "base/problem",
 }
 
