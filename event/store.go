@@ -1,6 +1,8 @@
 package event
 
 import (
+	"errors"
+
 	"encaisse/base/db"
 	"encaisse/base/id"
 )
@@ -66,4 +68,13 @@ func read(tx *db.Tx, m id.Merchant, after int64, limit int) ([]Event, error) {
 		events = append(events, e)
 	}
 	return events, rows.Err()
+}
+
+// lastNumber is the number of the merchant's last numbered event, 0 when there is none.
+func lastNumber(tx *db.Tx, m id.Merchant) (last int64, err error) {
+	err = tx.QueryRow(`SELECT last_number FROM event_cursor WHERE merchant_id = $1`, m).Scan(&last)
+	if errors.Is(err, db.ErrNone) {
+		return 0, nil
+	}
+	return last, err
 }

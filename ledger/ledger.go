@@ -15,6 +15,10 @@
 //	safe           where floats come from and takings go
 //	over_short     what a count found too much or too little
 //	card_by_hand   what a person says was paid by card and no acquirer has confirmed
+//
+//	acquirer:{ctr}:captured      paid by card, in an open batch
+//	acquirer:{ctr}:batch:{bat}   in a closed batch the acquirer has not acknowledged
+//	acquirer:{ctr}:receivable    what the acquirer owes
 package ledger
 
 import (
@@ -42,6 +46,17 @@ func VAT(rate money.Rate) string { return "vat:" + itoa(int64(rate)) }
 
 // Cash is the drawer of a register.
 func Cash(register id.Register) string { return "cash:" + string(register) }
+
+// Captured is what was paid by card under a contract and is in an open batch.
+func Captured(c id.Contract) string { return "acquirer:" + string(c) + ":captured" }
+
+// CardBatch is a closed card batch that is not acknowledged.
+func CardBatch(c id.Contract, b id.Batch) string {
+	return "acquirer:" + string(c) + ":batch:" + string(b)
+}
+
+// Receivable is what the acquirer of a contract owes.
+func Receivable(c id.Contract) string { return "acquirer:" + string(c) + ":receivable" }
 
 // Transfer debits one account and credits another. Amount is positive, in minor units.
 type Transfer struct {
