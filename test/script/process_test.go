@@ -60,9 +60,9 @@ func start(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]+".out"), []byte(process.Stdout()), 0o600))
 }
 
-// stop sends SIGTERM to what start started, wants it to end well, and leaves
-// what it logged in NAME.err: stop NAME
-func stop(ts *testscript.TestScript, _ bool, args []string) {
+// end sends SIGTERM to what start started, wants it to end well, and leaves
+// what it logged in NAME.err: end NAME. (stop is testscript's own: it ends the transcript.)
+func end(ts *testscript.TestScript, _ bool, args []string) {
 	process := worldOf(ts).running[args[0]]
 	process.Stop()
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]+".err"), []byte(process.Stderr()), 0o600))
@@ -88,6 +88,29 @@ func curl(ts *testscript.TestScript, neg bool, args []string) {
 	if refused := response.StatusCode >= http.StatusBadRequest; refused != neg {
 		ts.Fatalf("status %s", response.Status)
 	}
+}
+
+// until asks an address again and again until its answer matches, and goes on
+// with that answer: until REGEXP ADDRESS
+func until(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: until REGEXP ADDRESS")
+	}
+	wanted, err := regexp.Compile(args[0])
+	ts.Check(err)
+	client := http.Client{Timeout: requestLimit}
+	defer client.CloseIdleConnections()
+	var text []byte
+	sim.Until(worldOf(ts).t, func() bool {
+		response, err := client.Get(args[1])
+		ts.Check(err)
+		defer response.Body.Close()
+		text, err = io.ReadAll(response.Body)
+		ts.Check(err)
+		return wanted.Match(text)
+	})
+	_, err = ts.Stdout().Write(text)
+	ts.Check(err)
 }
 
 func readCurl(args []string) (*http.Request, error) {

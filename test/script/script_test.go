@@ -36,7 +36,7 @@ func TestCommandLine(t *testing.T) {
 				return condition == engine.String(), nil
 			},
 			Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-				"start": start, "stop": stop, "curl": curl, "printed": printed,
+				"start": start, "end": end, "curl": curl, "until": until, "printed": printed,
 				"field": field, "object": object, "mode": mode, "spoil": spoil, "code": code,
 			},
 		})
