@@ -44,6 +44,9 @@ func price(r Request, currency money.Currency, articles map[id.Article]catalog.A
 	if s.Total < 0 {
 		s.Document = Return
 	}
+	if r.Open { // its means of payment come later
+		return s, nil
+	}
 	if s.Tenders, err = tenders(r.Tenders, currency, s.Total); err != nil {
 		return s, err
 	}
@@ -154,7 +157,7 @@ func tenders(asked []TenderRequest, currency money.Currency, total int64) ([]Ten
 		if (t.Amount.Minor < 0) != (total < 0) {
 			return nil, problem.New(problem.Invalid, "sale.cash_negative").At(at + ".amount")
 		}
-		given[i] = Tender{ID: t.ID, Means: t.Means, Amount: t.Amount.Minor, Received: t.Amount.Minor}
+		given[i] = Tender{ID: t.ID, Means: t.Means, Amount: t.Amount.Minor, Received: t.Amount.Minor, State: Accepted}
 		if t.Received != nil {
 			given[i].Received = t.Received.Minor
 		}

@@ -13,13 +13,13 @@ import (
 // maxPage bounds a page of sales or closings.
 const maxPage = 100
 
-// Get reads one sale. A user sees own sales only (UPM-045): another's is sale.not_found.
+// Get reads one sale, sealed or still a basket. A user sees own sales only (UPM-045): another's is sale.not_found.
 func (s *Sales) Get(ctx context.Context, p access.Principal, saleID id.Sale) (found Sale, err error) {
 	if err := access.Allow(p, access.SaleRead); err != nil {
 		return Sale{}, err
 	}
 	err = s.db.Read(ctx, func(tx *db.Tx) (err error) {
-		found, err = readSale(tx, p.Merchant, saleID)
+		found, err = readAny(tx, p.Merchant, saleID)
 		return err
 	})
 	if errors.Is(err, db.ErrNone) || err == nil && !seesAll(p) && found.Operator != p.Operator {

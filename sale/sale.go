@@ -10,6 +10,7 @@ import (
 	"encaisse/catalog"
 	"encaisse/fiscal"
 	"encaisse/merchant"
+	"encaisse/payment"
 )
 
 // Documents a sale may be.
@@ -18,8 +19,26 @@ const (
 	Return = "return" // its total is negative
 )
 
-// Cash is the means of payment known so far.
-const Cash = "cash"
+// Means of payment.
+const (
+	Cash = "cash"
+	Card = "card"
+)
+
+// States of a sale.
+const (
+	Opened    = "open"      // a basket: priced, not paid yet
+	Sealed    = "sealed"    // a ticket
+	Abandoned = "abandoned" // a basket that was given up, each means handed back
+)
+
+// States of a means of payment.
+const (
+	Processing = "processing" // a card leg under way, or whose outcome nobody knows yet
+	Accepted   = "accepted"
+	Failed     = "failed"
+	Returned   = "returned" // accepted, then handed back before there was a ticket
+)
 
 // Sales is the door to everything that is sold.
 type Sales struct {
@@ -27,6 +46,7 @@ type Sales struct {
 	clock     clock.Clock
 	merchants *merchant.Merchants
 	journal   *fiscal.Journal
+	cards     *payment.Payments // nil: no card is taken here
 }
 
 // New makes the door.
@@ -34,10 +54,13 @@ func New(d *db.DB, c clock.Clock, m *merchant.Merchants, j *fiscal.Journal) *Sal
 	return &Sales{db: d, clock: c, merchants: m, journal: j}
 }
 
-// Sale is a sealed sale. Amounts are minor units of Currency, TTC unless they say HT.
+// Sale is a sealed sale, or a basket on its way to one: then Number, Session,
+// BusinessDate and SealedAt are empty. Amounts are minor units of Currency, TTC
+// unless they say HT.
 type Sale struct {
 	Merchant      id.Merchant
 	ID            id.Sale
+	State         string // Opened, Sealed or Abandoned
 	Register      id.Register
 	Number        int64 // without hole on its register
 	Session       id.Session
@@ -49,12 +72,17 @@ type Sale struct {
 	Total         int64
 	Reduction     int64 // the ticket's own, already spread over the lines
 	ReductionName string
-	ExternalRef   string // the caller's own reference
+	ExternalRef   string  // the caller's own reference
+	Original      id.Sale // of a return that a card's void or refund made
 	Lines         []Line
 	VAT           []money.VAT // rates ascending
-	Tenders       []Tender
+	Tenders       []Tender    // of a basket also those that failed or went back
+	Accepted      int64       // paid so far
+	Reserved      int64       // paid or being paid: Total − Reserved is what is still to be asked for
+	OpenedAt      time.Time   // of a basket
 
-	requestHash []byte
+	requestHash    []byte
+	originalNumber int64 // the ticket number of Original
 }
 
 // Line is one line of a sale.
@@ -80,6 +108,15 @@ type Tender struct {
 	Amount   int64 // what it pays of the sale; negative: handed back
 	Received int64
 	Change   int64 // Received − Amount
+
+	State     string
+	Terminal  id.Terminal // of a card
+	Payment   id.Payment  // of a card on a connected terminal
+	PrintSlip bool
+	Reference string // of a card on a terminal that is not connected, as it was typed
+	Manual    bool   // a person says it was paid, no terminal did (CCV-011, SRC-030)
+	Early     bool   // accepted before its ticket, and journaled then
+	Slip      string // digest of the card slip, in hex
 }
 
 // Session is a till session.
@@ -130,7 +167,10 @@ type Totals struct {
 	Cash        int64 // cash tenders, change and hand-backs taken off
 	CashIn      int64
 	CashOut     int64
-	Expected    int64 // Float + Cash + CashIn − CashOut
+	Held        int64 // cash of baskets that are not sealed, less that of earlier ones that were
+	Expected    int64 // Float + Cash + Held + CashIn − CashOut
+	Card        int64 // card tenders, what went back taken off
+	CardManual  int64 // of these, what a person says and no terminal confirmed
 }
 
 // Tickets is how many tickets the period holds.

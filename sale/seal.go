@@ -19,7 +19,8 @@ import (
 )
 
 // Put seals a sale: number, fiscal record, ledger, event, in one commit. The
-// same request again returns the sale as it was sealed, with created false.
+// same request again returns the sale as it was sealed, with created false. A
+// request that is Open keeps a basket instead, with its prices as they are now.
 //
 // Problems: sale.* for what the content breaks, each with its field;
 // sale.other_content (conflict) for another request under the same id;
@@ -52,7 +53,7 @@ func (s *Sales) put(ctx context.Context, p access.Principal, r Request) (sealed 
 		queueSale(tx, p.Merchant, r.ID, &known)
 		b, err = s.basis(tx, p.Merchant, false, r.Register, r.Session, r.articles())
 		if known != nil { // then nothing else matters
-			return readParts(tx, p.Merchant, map[id.Sale]*Sale{r.ID: known}, `sale_id = $2`, r.ID)
+			*known, err = readAny(tx, p.Merchant, r.ID)
 		}
 		return err
 	})
@@ -68,6 +69,9 @@ func (s *Sales) put(ctx context.Context, p access.Principal, r Request) (sealed 
 	priced, err := price(r, b.session.Currency, b.articles)
 	if err != nil {
 		return Sale{}, false, err
+	}
+	if r.Open {
+		return s.keep(ctx, p, priced, r.CashPayer, hash)
 	}
 	err = s.db.Write(ctx, func(tx *db.Tx) (err error) {
 		sealed, err = s.seal(tx, p, priced, hash, b, time.Time{})
@@ -113,8 +117,9 @@ func (s *Sales) basis(tx *db.Tx, m id.Merchant, history bool, register id.Regist
 // in an import, which says at what time.
 func (s *Sales) seal(tx *db.Tx, p access.Principal, priced Sale, hash []byte, b basis, at time.Time) (Sale, error) {
 	sealed := priced
-	sealed.Merchant, sealed.Session, sealed.BusinessDate = p.Merchant, b.session.ID, b.session.BusinessDate
+	sealed.Merchant, sealed.State, sealed.Session, sealed.BusinessDate = p.Merchant, Sealed, b.session.ID, b.session.BusinessDate
 	sealed.Operator, sealed.requestHash = p.Operator, hash
+	sealed.Accepted, sealed.Reserved = sealed.Total, sealed.Total
 	position, err := s.journal.Append(tx, fiscal.Entry{
 		Merchant: p.Merchant, Owner: string(sealed.Register), Kind: fiscal.KindTicket, JET: sealed.jet(), Subject: string(sealed.ID),
 		Operator: p.Operator, At: at, Local: b.where.Location(), Total: sealed.Total, Period: string(sealed.Session),

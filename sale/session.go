@@ -105,7 +105,7 @@ func (s *Sales) open(tx *db.Tx, p access.Principal, o Opening) (Session, bool, e
 		}
 	}
 	event.Emit(tx, p.Merchant, session.OpenedAt, event.SessionOpened, string(session.ID), registerData(session.Register))
-	return session, true, nil
+	return session, true, s.sealDueReturns(tx, session, where)
 }
 
 func registerData(register id.Register) []byte {

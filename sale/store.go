@@ -8,14 +8,22 @@ import (
 	"encaisse/base/money"
 )
 
-const saleColumns = `sale_id, register_id, number, session_id, business_date, document, sealed_at, operator, currency,
-	total_minor, reduction_minor, reduction_name, external_ref, request_hash`
+const saleRow = `sale_id, register_id, number, session_id, business_date, document, sealed_at, operator, currency,
+	total_minor, reduction_minor, reduction_name, external_ref, request_hash, original_id`
+
+// saleColumns is a sale's row and the ticket number of the sale it goes back to.
+const saleColumns = saleRow + `,
+	(SELECT o.number FROM sale o WHERE o.merchant_id = sale.merchant_id AND o.sale_id = sale.original_id) AS original_number`
 
 func insertSale(tx *db.Tx, s *Sale) {
-	tx.Queue(`INSERT INTO sale (merchant_id, `+saleColumns+`)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)`,
+	var original *id.Sale
+	if s.Original != "" {
+		original = &s.Original
+	}
+	tx.Queue(`INSERT INTO sale (merchant_id, `+saleRow+`)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`,
 		s.Merchant, s.ID, s.Register, s.Number, s.Session, s.BusinessDate, s.Document, s.SealedAt, s.Operator, s.Currency,
-		s.Total, s.Reduction, s.ReductionName, s.ExternalRef, s.requestHash)
+		s.Total, s.Reduction, s.ReductionName, s.ExternalRef, s.requestHash, original)
 	for i := range s.Lines {
 		l := &s.Lines[i]
 		tx.Queue(`INSERT INTO sale_line (merchant_id, sale_id, line, article, label, nature, quantity_milli, unit_minor,
@@ -28,18 +36,48 @@ func insertSale(tx *db.Tx, s *Sale) {
 		tx.Queue(`INSERT INTO sale_vat (merchant_id, sale_id, rate_bp, ttc_minor, ht_minor, vat_minor)
 			VALUES ($1, $2, $3, $4, $5, $6)`, s.Merchant, s.ID, v.Rate, v.TTC, v.HT, v.VAT)
 	}
-	for i, t := range s.Tenders {
-		tx.Queue(`INSERT INTO tender (merchant_id, sale_id, position, tender_id, means, amount_minor, received_minor, change_minor)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`, s.Merchant, s.ID, i+1, t.ID, t.Means, t.Amount, t.Received, t.Change)
+	for i := range s.Tenders {
+		insertTender(tx, s, i+1, &s.Tenders[i])
 	}
+}
+
+func insertTender(tx *db.Tx, s *Sale, position int, t *Tender) {
+	if t.plain() { // what cash at the counter needs, and no more
+		tx.Queue(`INSERT INTO tender (merchant_id, sale_id, position, tender_id, means, amount_minor, received_minor, change_minor)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`, s.Merchant, s.ID, position, t.ID, t.Means, t.Amount, t.Received, t.Change)
+		return
+	}
+	tx.Queue(`INSERT INTO tender (merchant_id, sale_id, position, tender_id, means, amount_minor, received_minor, change_minor,
+		payment_id, slip, reference, manual, early) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
+		s.Merchant, s.ID, position, t.ID, t.Means, t.Amount, t.Received, t.Change,
+		t.paymentOrNone(), t.Slip, t.Reference, t.Manual, t.Early)
+}
+
+// plain tells whether a tender is cash that was taken with its ticket.
+func (t *Tender) plain() bool { return t.Means == Cash && !t.Early }
+
+func (t *Tender) paymentOrNone() *id.Payment {
+	if t.Payment == "" {
+		return nil
+	}
+	return &t.Payment
 }
 
 type scanning interface{ Scan(dest ...any) error }
 
 func scanSale(row scanning, m id.Merchant) (s Sale, err error) {
-	s.Merchant = m
+	var original *id.Sale
+	var number *int64
+	s.Merchant, s.State = m, Sealed
 	err = row.Scan(&s.ID, &s.Register, &s.Number, &s.Session, &s.BusinessDate, &s.Document, &s.SealedAt, &s.Operator, &s.Currency,
-		&s.Total, &s.Reduction, &s.ReductionName, &s.ExternalRef, &s.requestHash)
+		&s.Total, &s.Reduction, &s.ReductionName, &s.ExternalRef, &s.requestHash, &original, &number)
+	if original != nil {
+		s.Original = *original
+	}
+	if number != nil {
+		s.originalNumber = *number
+	}
+	s.Accepted, s.Reserved = s.Total, s.Total
 	return s, err
 }
 
@@ -53,16 +91,27 @@ func readSale(tx *db.Tx, m id.Merchant, saleID id.Sale) (Sale, error) {
 	return s, readParts(tx, m, one, `sale_id = $2`, s.ID)
 }
 
-// queueSale reads one sale without its parts; known stays nil when there is none.
+// queueSale reads what is under an id without its parts: the sale where it is
+// sealed, else the basket; known stays nil when there is neither.
 func queueSale(tx *db.Tx, m id.Merchant, saleID id.Sale, known **Sale) {
+	*known = nil
 	tx.QueueQuery(func(rows *db.Rows) error {
-		if !rows.Next() {
-			return rows.Err()
+		for rows.Next() {
+			s, err := scanSale(rows, m)
+			if err != nil {
+				return err
+			}
+			if s.Number == 0 {
+				s.State = Opened
+			}
+			if *known == nil || s.Number > 0 {
+				*known = &s
+			}
 		}
-		s, err := scanSale(rows, m)
-		*known = &s
-		return err
-	}, `SELECT `+saleColumns+` FROM sale WHERE merchant_id = $1 AND sale_id = $2`, m, saleID)
+		return rows.Err()
+	}, `SELECT `+saleColumns+` FROM sale WHERE merchant_id = $1 AND sale_id = $2
+		UNION ALL SELECT sale_id, register_id, 0, '', '', '', opened_at, operator, currency, total_minor, 0, '', '', request_hash, NULL, NULL
+		FROM basket WHERE merchant_id = $1 AND sale_id = $2`, m, saleID)
 }
 
 // readParts fills in lines, VAT and tenders of the sales that the condition names.
@@ -99,11 +148,11 @@ func readParts(tx *db.Tx, m id.Merchant, sales map[id.Sale]*Sale, condition stri
 	if err := rows.Err(); err != nil {
 		return err
 	}
-	rows = tx.Query(`SELECT sale_id, tender_id, means, amount_minor, received_minor, change_minor FROM tender
+	rows = tx.Query(`SELECT sale_id, `+tenderColumns+` FROM tender
 		WHERE merchant_id = $1 AND `+condition+` ORDER BY sale_id, position`, args...)
 	for rows.Next() {
 		var t Tender
-		if err := rows.Scan(&of, &t.ID, &t.Means, &t.Amount, &t.Received, &t.Change); err != nil {
+		if err := t.scan(rows, &of); err != nil {
 			return err
 		}
 		if s := sales[of]; s != nil {
@@ -111,6 +160,19 @@ func readParts(tx *db.Tx, m id.Merchant, sales map[id.Sale]*Sale, condition stri
 		}
 	}
 	return rows.Err()
+}
+
+const tenderColumns = `tender_id, means, amount_minor, received_minor, change_minor, payment_id, slip, reference, manual, early`
+
+// scan reads the columns that first names, then tenderColumns.
+func (t *Tender) scan(row scanning, first ...any) error {
+	var paid *id.Payment
+	err := row.Scan(append(first, &t.ID, &t.Means, &t.Amount, &t.Received, &t.Change, &paid, &t.Slip, &t.Reference, &t.Manual, &t.Early)...)
+	if paid != nil {
+		t.Payment = *paid
+	}
+	t.State = Accepted
+	return err
 }
 
 // readPage reads up to limit sales of the merchant older than before (an id, or

@@ -27,9 +27,11 @@ func sumSales(tx *db.Tx, s Session, t *Totals) error {
 	if err != nil {
 		return err
 	}
-	err = tx.QueryRow(`SELECT CAST(COALESCE(SUM(amount_minor), 0) AS BIGINT) FROM tender
-		WHERE merchant_id = $1 AND means = 'cash' AND `+inSession,
-		s.Merchant, s.Register, s.FirstTicket, s.ID).Scan(&t.Cash)
+	err = tx.QueryRow(`SELECT CAST(COALESCE(SUM(CASE WHEN means = 'cash' THEN amount_minor ELSE 0 END), 0) AS BIGINT),
+		CAST(COALESCE(SUM(CASE WHEN means = 'card' THEN amount_minor ELSE 0 END), 0) AS BIGINT),
+		CAST(COALESCE(SUM(CASE WHEN means = 'card' AND manual THEN amount_minor ELSE 0 END), 0) AS BIGINT)
+		FROM tender WHERE merchant_id = $1 AND `+inSession,
+		s.Merchant, s.Register, s.FirstTicket, s.ID).Scan(&t.Cash, &t.Card, &t.CardManual)
 	if err != nil {
 		return err
 	}
@@ -65,7 +67,8 @@ func absoluteByRate(tx *db.Tx, m id.Merchant, register id.Register, first, last 
 
 const closingColumns = `closing_id, register_id, kind, number, business_date, session_id, closed_at, operator, currency,
 	first_ticket, last_ticket, lines, returns, net_minor, absolute_minor, perpetual_net_minor, perpetual_absolute_minor,
-	float_minor, cash_minor, cash_in_minor, cash_out_minor, expected_minor, counted_minor, difference_minor`
+	float_minor, cash_minor, cash_in_minor, cash_out_minor, expected_minor, counted_minor, difference_minor,
+	card_minor, card_manual_minor, held_minor`
 
 func insertClosing(tx *db.Tx, z *Closing) {
 	var session *id.Session
@@ -73,10 +76,10 @@ func insertClosing(tx *db.Tx, z *Closing) {
 		session = &z.Session
 	}
 	tx.Queue(`INSERT INTO closing (merchant_id, `+closingColumns+`)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25)`,
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28)`,
 		z.Merchant, z.ID, z.Register, z.Kind, z.Number, z.BusinessDate, session, z.ClosedAt, z.Operator, z.Currency,
 		z.FirstTicket, z.LastTicket, z.Lines, z.Returns, z.Net, z.Absolute, z.PerpetualNet, z.PerpetualAbsolute,
-		z.Float, z.Cash, z.CashIn, z.CashOut, z.Expected, z.Counted, z.Difference)
+		z.Float, z.Cash, z.CashIn, z.CashOut, z.Expected, z.Counted, z.Difference, z.Card, z.CardManual, z.Held)
 	for _, v := range z.VAT {
 		tx.Queue(`INSERT INTO closing_vat (merchant_id, closing_id, rate_bp, ttc_minor, ht_minor, vat_minor,
 			perpetual_net_minor, perpetual_absolute_minor) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
@@ -89,7 +92,7 @@ func scanClosing(row scanning, m id.Merchant) (z Closing, err error) {
 	z.Merchant = m
 	err = row.Scan(&z.ID, &z.Register, &z.Kind, &z.Number, &z.BusinessDate, &session, &z.ClosedAt, &z.Operator, &z.Currency,
 		&z.FirstTicket, &z.LastTicket, &z.Lines, &z.Returns, &z.Net, &z.Absolute, &z.PerpetualNet, &z.PerpetualAbsolute,
-		&z.Float, &z.Cash, &z.CashIn, &z.CashOut, &z.Expected, &z.Counted, &z.Difference)
+		&z.Float, &z.Cash, &z.CashIn, &z.CashOut, &z.Expected, &z.Counted, &z.Difference, &z.Card, &z.CardManual, &z.Held)
 	if session != nil {
 		z.Session = *session
 	}

@@ -94,13 +94,13 @@ func readSpanVAT(tx *db.Tx, s span, sales map[int64]*rowsOf) error {
 }
 
 func readSpanTenders(tx *db.Tx, s span, sales map[int64]*rowsOf) error {
-	rows := s.query(tx, `SELECT s.number, t.position, t.tender_id, t.means, t.amount_minor, t.received_minor, t.change_minor
+	rows := s.query(tx, `SELECT s.number, t.position, `+tenderColumns+`
 		FROM sale s JOIN tender t ON t.merchant_id = s.merchant_id AND t.sale_id = s.sale_id
 		WHERE s.merchant_id = $1 AND s.register_id = $2 AND s.number BETWEEN $3 AND $4 ORDER BY s.number, t.position`)
 	for rows.Next() {
 		var number, position int64
 		var t Tender
-		if err := rows.Scan(&number, &position, &t.ID, &t.Means, &t.Amount, &t.Received, &t.Change); err != nil {
+		if err := t.scan(rows, &number, &position); err != nil {
 			return err
 		}
 		if one := sales[number]; one != nil {
@@ -109,4 +109,19 @@ func readSpanTenders(tx *db.Tx, s span, sales map[int64]*rowsOf) error {
 		}
 	}
 	return rows.Err()
+}
+
+// countEarly counts what was journaled of means of payment apart from a ticket: what
+// was accepted before it, what went back, what was confirmed.
+func countEarly(tx *db.Tx, m id.Merchant) (n int64, err error) {
+	err = tx.QueryRow(`SELECT CAST(COALESCE(SUM(CASE WHEN early THEN 1 ELSE 0 END), 0)
+		+ COALESCE(SUM(CASE WHEN returned_at IS NOT NULL THEN 1 ELSE 0 END), 0)
+		+ COALESCE(SUM(CASE WHEN confirmed_at IS NOT NULL THEN 1 ELSE 0 END), 0) AS BIGINT)
+		FROM basket_tender WHERE merchant_id = $1`, m).Scan(&n)
+	return n, err
+}
+
+func countAbandoned(tx *db.Tx, m id.Merchant) (n int64, err error) {
+	err = tx.QueryRow(`SELECT COUNT(*) FROM basket WHERE merchant_id = $1 AND state = 'abandoned'`, m).Scan(&n)
+	return n, err
 }

@@ -19,7 +19,11 @@ func sessionTotals(tx *db.Tx, s Session) (Totals, error) {
 	if err := sumMovements(tx, s, &t); err != nil {
 		return t, err
 	}
-	t.Expected = t.Float + t.Cash + t.CashIn - t.CashOut
+	var err error
+	if t.Held, err = sumHeld(tx, s); err != nil {
+		return t, err
+	}
+	t.Expected = t.Float + t.Cash + t.Held + t.CashIn - t.CashOut
 	return t, nil
 }
 
@@ -75,6 +79,9 @@ func (z *Closing) addUp(zs []Closing, before []PeriodVAT) error {
 		z.Cash += one.Cash
 		z.CashIn += one.CashIn
 		z.CashOut += one.CashOut
+		z.Held += one.Held
+		z.Card += one.Card
+		z.CardManual += one.CardManual
 		z.Expected += one.Expected
 		if one.Counted == nil {
 			all = false

@@ -23,7 +23,7 @@ type Audit struct {
 	chains   map[string]*period
 
 	// rows accounted for
-	sales, lines, vats, tenders, transfers, movements, sessions, closings, closingVATs int64
+	sales, lines, vats, tenders, transfers, movements, sessions, closings, closingVATs, legs, abandoned int64
 }
 
 var _ fiscal.Auditor = (*Audit)(nil)
@@ -88,6 +88,9 @@ type tables struct {
 	closings  map[string]Closing
 	sessions  map[string]Session
 	movements map[string]Movement
+	payments  map[id.Payment]paid
+	legs      map[string]leg
+	baskets   map[string]basket
 	transfers map[string][]ledger.Posted
 }
 
@@ -102,13 +105,23 @@ func (a *Audit) load(ctx context.Context, s fiscal.State, records []fiscal.Seale
 			last = records[i].Number
 		}
 		sources = append(sources, records[i].Subject)
+		if hasPrefix[id.Tender](records[i].Subject) {
+			l := leg{Tender: Tender{ID: id.Tender(records[i].Subject)}}
+			sources = append(sources, l.returnSource(), l.confirmSource())
+		}
 	}
 	err = a.db.Read(ctx, func(tx *db.Tx) (err error) {
 		t = tables{
 			closings: make(map[string]Closing), sessions: make(map[string]Session), movements: make(map[string]Movement),
+			legs: make(map[string]leg), baskets: make(map[string]basket), payments: make(map[id.Payment]paid),
 		}
 		if first > 0 {
 			if t.sales, err = readSpan(tx, span{a.merchant, id.Register(s.Owner), first, last}); err != nil {
+				return err
+			}
+		}
+		for _, s := range t.sales {
+			if err := t.loadPayments(tx, a.merchant, &s.Sale); err != nil {
 				return err
 			}
 		}
@@ -143,6 +156,10 @@ func (t *tables) loadOther(tx *db.Tx, m id.Merchant, r *fiscal.Sealed) error {
 		if v, err = readMovement(tx, m, id.Movement(r.Subject)); err == nil {
 			t.movements[r.Subject] = v
 		}
+	case hasPrefix[id.Tender](r.Subject):
+		err = t.loadLeg(tx, m, id.Tender(r.Subject))
+	case hasPrefix[id.Sale](r.Subject):
+		err = t.loadBasket(tx, m, id.Sale(r.Subject))
 	}
 	if errors.Is(err, db.ErrNone) {
 		return nil
@@ -168,6 +185,10 @@ func (a *Audit) one(p *period, t tables, r *fiscal.Sealed) error {
 		return a.opening(p, t, r)
 	case hasPrefix[id.Movement](r.Subject):
 		return a.movement(p, t, r)
+	case hasPrefix[id.Tender](r.Subject):
+		return a.leg(p, t, r)
+	case hasPrefix[id.Sale](r.Subject):
+		return a.basket(p, t, r)
 	}
 	return nil
 }
@@ -200,6 +221,9 @@ func (a *Audit) ticket(p *period, t tables, r *fiscal.Sealed) error {
 	if err := s.recompute(); err != nil {
 		return err
 	}
+	if err := s.paidBy(t); err != nil {
+		return err
+	}
 	if s.Total != r.Delta {
 		return differs("ticket %d: total %d, but the perpetual total moved by %d", r.Number, s.Total, r.Delta)
 	}
@@ -214,7 +238,12 @@ func (a *Audit) ticket(p *period, t tables, r *fiscal.Sealed) error {
 // compareTransfers holds what the ledger has of a record's subject against what
 // it causes, in order, at the record's time.
 func (a *Audit) compareTransfers(t tables, r *fiscal.Sealed, currency money.Currency, want []ledger.Transfer) error {
-	have := t.transfers[r.Subject]
+	return a.compareSource(t, r, r.Subject, currency, want)
+}
+
+// compareSource is compareTransfers for a record whose transfers are under another name.
+func (a *Audit) compareSource(t tables, r *fiscal.Sealed, source string, currency money.Currency, want []ledger.Transfer) error {
+	have := t.transfers[source]
 	a.transfers += int64(len(want))
 	if len(have) != len(want) {
 		return differs("%s: number of ledger transfers: it causes %d, the ledger has %d", r.Subject, len(want), len(have))

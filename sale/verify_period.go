@@ -35,7 +35,18 @@ func (p *period) add(s *Sale) {
 		sum.PerpetualAbsolute += max(v.TTC, -v.TTC)
 	}
 	for _, tender := range s.Tenders {
-		t.Cash += tender.Amount
+		switch {
+		case tender.Means == Card && tender.Manual:
+			t.Card += tender.Amount
+			t.CardManual += tender.Amount
+		case tender.Means == Card:
+			t.Card += tender.Amount
+		default:
+			t.Cash += tender.Amount
+			if tender.Early {
+				t.Held -= tender.Amount
+			}
+		}
 	}
 }
 
@@ -96,7 +107,7 @@ func (a *Audit) z(p *period, t tables, r *fiscal.Sealed) error {
 		return err
 	}
 	want := p.totals
-	want.Expected = want.Float + want.Cash + want.CashIn - want.CashOut
+	want.Expected = want.Float + want.Cash + want.Held + want.CashIn - want.CashOut
 	want.VAT = p.vatNow()
 	if z.Session != p.session.ID {
 		return differs("Z %d: the tables give it to another till session", r.Number)
@@ -210,7 +221,9 @@ func (a *Audit) Orphans(tx *db.Tx, chains []fiscal.State) error {
 		{"cash movements", a.movements, countMovements},
 		{"closings", a.closings, countClosings},
 		{"closing VAT rows", a.closingVATs, countClosingVAT},
-		{"ledger transfers", a.transfers, ledger.Count},
+		{"tenders accepted before their ticket", a.legs, countEarly},
+		{"abandoned baskets", a.abandoned, countAbandoned},
+		{"ledger transfers", a.transfers, countTransfers},
 	} {
 		have, err := of.count(tx, a.merchant)
 		if err != nil {

@@ -25,6 +25,12 @@ const (
 	tagCatalog tag = "Catalogue"
 	tagSales   tag = "Sales"
 	tagTill    tag = "Till"
+
+	tagPayments  tag = "Payments"
+	tagTerminals tag = "Card readers"
+	tagContracts tag = "Acceptance contracts"
+	tagBatches   tag = "Card batches"
+
 	tagJournal tag = "Fiscal journal"
 	tagEvents  tag = "Events"
 )
@@ -32,7 +38,11 @@ const (
 func tagList() []*huma.Tag {
 	of := func(t tag, words string) *huma.Tag { return &huma.Tag{Name: string(t), Description: words} }
 	return []*huma.Tag{
-		of(tagSales, "A basket becomes a ticket: one request, one commit."),
+		of(tagSales, "A basket becomes a ticket: in one request and one commit, or paid in several parts."),
+		of(tagPayments, "What was paid by card: each try, what is in doubt, and what was given back."),
+		of(tagTerminals, "Where cards are shown. Devices pair and connect by themselves, at /v1/terminals/pair and /v1/terminals/connect."),
+		of(tagContracts, "Under which terms cards are accepted."),
+		of(tagBatches, "What is cleared with the acquirer, per contract and reader."),
 		of(tagTill, "The till session of a register, from its opening float to its Z, and the closing of a day."),
 		of(tagCatalog, "Articles with their price, VAT rate and barcode, in categories."),
 		of(tagPlaces, "Who gets paid, and where."),
@@ -49,7 +59,9 @@ const introduction = `The HTTP API of Encaisse: JSON over REST.
 **Amounts** are whole minor units beside their currency, ` + "`{\"amount\": 1250, \"currency\": \"EUR\"}`" + `; a fraction or an exponent is refused, never rounded. ` +
 	"**Quantities** are decimal strings, `\"1.5\"`. **Rates** are basis points, `550` is 5.5 %. **Times** are RFC 3339 in UTC with milliseconds; a business date is a date.\n\n" +
 	`**You make the id** of what you want done (a prefix and a UUIDv7 in base32, as TypeID writes it) and keep it before the first try. The same PUT again is the same thing: ` +
-	"it answers 200 where the first answered 201. Another content under the same id is 409. So no Idempotency-Key is needed: repeat a request until it is answered.\n\n" +
+	"it answers 200 where the first answered 201 or 202. Another content under the same id is 409. Repeat a request until it is answered. " +
+	"A void or refund alone is a POST, and wants an `Idempotency-Key`.\n\n" +
+	"**Cards** answer 202: their outcome comes as events and is read at the payment. A declined card is an outcome and no error: no answer is 402, since none waits for the card.\n\n" +
 	"**Refusals** are problem documents (RFC 9457) in the language of Accept-Language, French by default. `code` is for programs and does not change; `errors` names each field. " +
 	"The value that was wrong is never repeated. Unknown fields and query parameters are refused, and so is a field that is there twice.\n\n" +
 	"**Bearer**: `Authorization: Bearer` with an API key or the token of a session."

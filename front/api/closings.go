@@ -31,6 +31,9 @@ type totalsBody struct {
 	Cash        money.Amount    `json:"cash" doc:"Cash tenders, change and hand-backs taken off."`
 	CashIn      money.Amount    `json:"cash_in"`
 	CashOut     money.Amount    `json:"cash_out"`
+	Held        money.Amount    `json:"held" doc:"Cash of baskets that are not sealed, less that of earlier ones that were."`
+	Card        money.Amount    `json:"card" doc:"Card tenders, returns taken off."`
+	CardManual  money.Amount    `json:"card_manual" doc:"Of these, what a person says and no terminal confirmed."`
 	Expected    money.Amount    `json:"expected" doc:"What the drawer should hold."`
 }
 
@@ -48,7 +51,7 @@ func totalsOf(t sale.Totals, currency money.Currency) totalsBody {
 	out := totalsBody{
 		FirstTicket: t.FirstTicket, LastTicket: t.LastTicket, Tickets: t.Tickets(), Lines: t.Lines, Returns: t.Returns,
 		Net: minor(t.Net), Absolute: minor(t.Absolute), VAT: make([]periodVATBody, len(t.VAT)), Float: minor(t.Float), Cash: minor(t.Cash),
-		CashIn: minor(t.CashIn), CashOut: minor(t.CashOut), Expected: minor(t.Expected),
+		CashIn: minor(t.CashIn), CashOut: minor(t.CashOut), Held: minor(t.Held), Card: minor(t.Card), CardManual: minor(t.CardManual), Expected: minor(t.Expected),
 	}
 	for i, v := range t.VAT {
 		out.VAT[i] = periodVATBody{

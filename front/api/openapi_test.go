@@ -21,7 +21,9 @@ import (
 	"encaisse/base/id"
 	"encaisse/base/web"
 	"encaisse/catalog"
+	"encaisse/contract"
 	"encaisse/sale"
+	"encaisse/terminal"
 )
 
 var update = flag.Bool("update", false, "write openapi.yaml anew")
@@ -115,6 +117,11 @@ func TestTheLimitsAreThoseOfTheNouns(t *testing.T) {
 		{"SaleRequest", "lines", func(s *huma.Schema) *int { return s.MaxItems }, sale.MaxLines},
 		{"SaleRequest", "tenders", func(s *huma.Schema) *int { return s.MaxItems }, sale.MaxTenders},
 		{"SaleRequest", "external_ref", func(s *huma.Schema) *int { return s.MaxLength }, sale.MaxReference},
+		{"TenderingRequest", "reference", func(s *huma.Schema) *int { return s.MaxLength }, sale.MaxReference},
+		{"AbandonRequest", "reason", func(s *huma.Schema) *int { return s.MaxLength }, sale.MaxLabel},
+		{"TerminalRequest", "alias", func(s *huma.Schema) *int { return s.MaxLength }, terminal.MaxAlias},
+		{"ContractRequest", "name", func(s *huma.Schema) *int { return s.MaxLength }, contract.MaxName},
+		{"ContractRequest", "acceptor", func(s *huma.Schema) *int { return s.MaxLength }, contract.MaxAcceptor},
 		{"LineRequest", "label", func(s *huma.Schema) *int { return s.MaxLength }, sale.MaxLabel},
 		{"ArticleRequest", "name", func(s *huma.Schema) *int { return s.MaxLength }, catalog.MaxName},
 		{"CategoryRequest", "name", func(s *huma.Schema) *int { return s.MaxLength }, catalog.MaxCategoryName},
@@ -156,7 +163,8 @@ func TestEveryExampleIsTaken(t *testing.T) {
 		}
 		text, err := json.Marshal(media.Example)
 		s.must(err)
-		a := s.key.call(op.Method, s.examplePath(op), text)
+		header := http.Header{"Content-Type": {"application/json"}, "Idempotency-Key": {"example"}}
+		a := s.key.send(op.Method, s.examplePath(op), text, header)
 		if code, _ := a.json["code"].(string); a.status == http.StatusBadRequest || strings.HasPrefix(code, "request.") || strings.HasPrefix(code, "money.") {
 			t.Errorf("%s refuses its own example: %s", op.OperationID, a.body)
 		}

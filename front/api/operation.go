@@ -32,6 +32,7 @@ type operation struct {
 	summary, text    string
 	guard            guard
 	creates          bool // answers 201 where it makes something, 200 where it was there
+	later            bool // answers 202 where the outcome is still to come, as events
 	always           int  // the status of every success; 0: 200, or 204 without a body
 	refuses          refusals
 	example          any      // body of a request
@@ -140,6 +141,11 @@ func (row operation) finish(doc *huma.OpenAPI) {
 		op.Responses["200"].Description = "It was there already, with the same content."
 		op.Responses["201"] = &made
 	}
+	if row.later {
+		coming := *op.Responses["200"]
+		coming.Description = "Asked for. What comes of it is told as events, and shows in what is read again."
+		op.Responses["202"] = &coming
+	}
 	if row.example != nil {
 		for _, media := range op.RequestBody.Content {
 			media.Example = row.example
@@ -190,6 +196,14 @@ func (d adapter) ServeHTTP(w http.ResponseWriter, r *http.Request) { d.api.mux.S
 
 // fine answers 200.
 func fine[T any](body T) *answer[T] { return &answer[T]{Status: http.StatusOK, Body: body} }
+
+// coming answers 202 for what was asked for now, and 200 for what was asked for before.
+func coming[T any](body T, created bool) *answer[T] {
+	if created {
+		return &answer[T]{Status: http.StatusAccepted, Body: body}
+	}
+	return fine(body)
+}
 
 // made answers 201 for what is new and 200 for what was there.
 func made[T any](body T, created bool) *answer[T] {

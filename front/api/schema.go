@@ -56,6 +56,12 @@ func (a *API) newRegistry() {
 	identifier[id.Closing](a)
 	identifier[id.Chain](a)
 	identifier[id.Event](a)
+	identifier[id.Contract](a)
+	identifier[id.Terminal](a)
+	identifier[id.Payment](a)
+	identifier[id.Attempt](a)
+	identifier[id.Operation](a)
+	identifier[id.Batch](a)
 }
 
 func alias[T, Described any](a *API) {

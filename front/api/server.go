@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"reflect"
+	"sync"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -15,11 +16,15 @@ import (
 	"encaisse/base/i18n"
 	"encaisse/base/id"
 	"encaisse/base/web"
+	"encaisse/batch"
 	"encaisse/catalog"
+	"encaisse/contract"
 	"encaisse/event"
 	"encaisse/fiscal"
 	"encaisse/merchant"
+	"encaisse/payment"
 	"encaisse/sale"
+	"encaisse/terminal"
 )
 
 // Limits of signing in from one network, beside the lock of the address that is
@@ -44,12 +49,22 @@ type Journal interface {
 	Records(ctx context.Context, m id.Merchant, chain id.Chain, after int64, limit int) ([]fiscal.Record, error)
 }
 
+// Cards are the doors to payments by card.
+type Cards struct {
+	Payments  *payment.Payments
+	Terminals *terminal.Hub
+	Contracts *contract.Contracts
+	Batches   *batch.Batches
+	Devices   http.Handler // where card readers pair and connect; nil: nowhere
+}
+
 // Doors are what the API opens on.
 type Doors struct {
 	Gate      *access.Gate
 	Merchants *merchant.Merchants
 	Catalog   *catalog.Catalog
 	Sales     *sale.Sales
+	Cards     *Cards // nil: no card is taken here, and no operation is about one
 	Events    *event.Log
 	Journal   Journal
 	Catalogue *i18n.Catalogue
@@ -69,6 +84,8 @@ type API struct {
 	handler  http.Handler
 	registry huma.Registry
 	signIn   *web.Limiter
+	stop     func()        // ends the streams
+	stopping chan struct{} // closed by stop
 
 	// Made while operations are registered, and only read afterwards.
 	guards  map[string]guard // by operation
@@ -97,6 +114,8 @@ func New(d Doors) (*API, error) {
 		signIn: web.NewLimiter(d.Clock, signInEvery, signInBurst, signInKeys),
 	}
 	a.frame = web.New(web.Options{Catalogue: d.Catalogue, Log: d.Log, Clock: d.Clock, MaxBody: maxBody})
+	a.stopping = make(chan struct{})
+	a.stop = sync.OnceFunc(func() { close(a.stopping) })
 	a.newRegistry()
 	a.huma = huma.NewAPI(a.config(), adapter{a})
 	a.about()
@@ -107,6 +126,13 @@ func New(d Doors) (*API, error) {
 	a.articles()
 	a.categories()
 	a.sales()
+	a.tenders()
+	if d.Cards != nil {
+		a.payments()
+		a.terminals()
+		a.contracts()
+		a.batches()
+	}
 	a.registers()
 	a.closings()
 	a.journal()
@@ -120,8 +146,18 @@ func New(d Doors) (*API, error) {
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.handler.ServeHTTP(w, r) }
 
 // Server is an http.Server of this API with the limits of base/web; the caller gives
-// it a listener.
-func (a *API) Server() *http.Server { return a.frame.Server(a) }
+// it a listener. Its Shutdown ends the event streams, whose clients come back.
+func (a *API) Server() *http.Server {
+	server := a.frame.Server(a)
+	server.RegisterOnShutdown(a.stop)
+	return server
+}
+
+// WriteProblem answers err as every operation does: for the handlers that are mounted
+// beside the operations.
+func (a *API) WriteProblem(w http.ResponseWriter, r *http.Request, err error) {
+	a.frame.WriteProblem(w, r, err)
+}
 
 // OpenAPI is the document, for reading.
 func (a *API) OpenAPI() *huma.OpenAPI { return a.huma.OpenAPI() }

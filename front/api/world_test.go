@@ -12,18 +12,23 @@ import (
 	"time"
 
 	"encaisse/access"
+	"encaisse/acquirer"
 	"encaisse/base/clock"
 	"encaisse/base/db"
 	"encaisse/base/i18n"
 	"encaisse/base/id"
 	"encaisse/base/secret"
 	"encaisse/base/web"
+	"encaisse/batch"
 	"encaisse/catalog"
+	"encaisse/contract"
 	"encaisse/event"
 	"encaisse/fiscal"
 	"encaisse/front/api"
 	"encaisse/merchant"
+	"encaisse/payment"
 	"encaisse/sale"
+	"encaisse/terminal"
 )
 
 // opening is a Monday morning in Paris.
@@ -40,7 +45,8 @@ const (
 type world struct {
 	t      testing.TB
 	db     *db.DB
-	clock  *clock.Manual
+	clock  *clock.Manual // what the test moves; nil where the server reads the machine's
+	time   clock.Clock   // what the server reads
 	gate   *access.Gate
 	vault  *merchant.Vault
 	fiscal *fiscal.Journal
@@ -49,19 +55,34 @@ type world struct {
 	api    *api.API
 	server *httptest.Server
 
+	connectors map[string]acquirer.Connector // nil: one that answers nothing
+	hub        *terminal.Hub
+	payments   *payment.Payments
+	contracts  *contract.Contracts
+	batches    *batch.Batches
+
 	transport http.RoundTripper // nil: the server's own client
 	proxies   web.Proxies
 }
 
 func newWorld(t testing.TB, d *db.DB) *world {
 	t.Helper()
-	w := &world{t: t, db: d, clock: clock.NewManual(opening)}
+	manual := clock.NewManual(opening)
+	w := newWorldWith(t, d, manual, nil)
+	w.clock = manual
+	return w
+}
+
+// newWorldWith is newWorld with another clock, and with acquirers.
+func newWorldWith(t testing.TB, d *db.DB, c clock.Clock, connectors map[string]acquirer.Connector) *world {
+	t.Helper()
+	w := &world{t: t, db: d, time: c, connectors: connectors}
 	master, err := secret.NewMaster()
 	w.must(err)
 	w.vault = merchant.NewVault(master)
-	w.fiscal = fiscal.New(w.clock, w.vault, "test")
-	w.gate = access.New(d, w.clock, access.Hashing{MemoryKiB: 64, Iterations: 1, Parallelism: 1, Concurrent: 8})
-	w.events = event.New(d, w.clock)
+	w.fiscal = fiscal.New(w.time, w.vault, "test")
+	w.gate = access.New(d, w.time, access.Hashing{MemoryKiB: 64, Iterations: 1, Parallelism: 1, Concurrent: 8})
+	w.events = event.New(d, w.time)
 	w.api = w.open(nil)
 	w.server = httptest.NewServer(w.api)
 	t.Cleanup(w.server.Close)
@@ -71,11 +92,12 @@ func newWorld(t testing.TB, d *db.DB) *world {
 // open makes the API of this world.
 func (w *world) open(ready func() bool) *api.API {
 	w.t.Helper()
-	merchants := merchant.New(w.db, w.clock)
-	w.sales = sale.New(w.db, w.clock, merchants, w.fiscal)
+	merchants := merchant.New(w.db, w.time)
+	w.sales = sale.New(w.db, w.time, merchants, w.fiscal)
+	cards := w.openCards(merchants)
 	made, err := api.New(api.Doors{
-		Gate: w.gate, Merchants: merchants, Catalog: catalog.New(w.db, w.clock), Sales: w.sales,
-		Events: w.events, Journal: fiscal.NewReader(w.db), Catalogue: sentences(w.t), Clock: w.clock, Software: "test", Ready: ready, Proxies: w.proxies,
+		Gate: w.gate, Merchants: merchants, Catalog: catalog.New(w.db, w.time), Sales: w.sales, Cards: cards,
+		Events: w.events, Journal: fiscal.NewReader(w.db), Catalogue: sentences(w.t), Clock: w.time, Software: "test", Ready: ready, Proxies: w.proxies,
 	})
 	w.must(err)
 	return made
@@ -104,6 +126,7 @@ type shop struct {
 	*world
 	founded                   merchant.Founded
 	domain                    string
+	public                    string // key of the journal
 	boss, manager, user, key  client
 	bossID, managerID, userID id.Person
 }
@@ -117,7 +140,7 @@ func (w *world) found(name, siret string) *shop {
 	})
 	w.must(err)
 	w.must(w.db.Write(w.t.Context(), func(tx *db.Tx) error {
-		now := w.clock.Now()
+		now := w.time.Now()
 		if s.founded, err = merchant.Found(tx, now, merchant.Founding{
 			Company: "Boulangerie " + name, SiteName: "Centre", SIREN: siret[:9], SIRET: siret,
 		}); err != nil {
@@ -131,7 +154,7 @@ func (w *world) found(name, siret string) *shop {
 		if _, err := w.vault.Create(tx, now, s.founded.Merchant.ID); err != nil {
 			return err
 		}
-		_, err = w.fiscal.Found(tx, now, s.founded)
+		s.public, err = w.fiscal.Found(tx, now, s.founded)
 		return err
 	}))
 	system := access.System(s.founded.Merchant.ID)
@@ -343,7 +366,7 @@ func (a answered) blames(code, pointer string) bool {
 }
 
 // fresh makes an identifier as a client does.
-func fresh[K id.Kind](w *world) string { return string(id.New[K](w.clock.Now())) }
+func fresh[K id.Kind](w *world) string { return string(id.New[K](w.time.Now())) }
 
 // eur is an amount in JSON.
 func eur(minor int64) object { return object{"amount": minor, "currency": "EUR"} }
