@@ -27,6 +27,7 @@ import (
 
 type benchCmd struct {
 	Sales benchSalesCmd `cmd:"" help:"Cash sales: in process and through HTTP, against the bare engine doing the same writes."`
+	Cards benchCardsCmd `cmd:"" help:"Card sales: through readers and host on real sockets, both ends of each."`
 }
 
 type benchSalesCmd struct {
@@ -119,7 +120,7 @@ func (b *bench) build(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	b.house = build(d, clock.Real{}, master, filepath.Join(os.TempDir(), "encaisse-bench.checkpoints"), quiet)
+	b.house = build(d, clock.Real{}, master, filepath.Join(os.TempDir(), "encaisse-bench.checkpoints"), quiet, nil)
 	if there, err := merchant.All(ctx, d); err != nil {
 		return err
 	} else if len(there) > 0 {

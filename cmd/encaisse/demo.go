@@ -31,6 +31,8 @@ type demoState struct {
 	Founded founded      `json:"founded"`
 	People  []demoPerson `json:"people"`
 	Article string       `json:"article_id"`
+
+	Terminal string `json:"terminal_id"`
 }
 
 type demoPerson struct {
@@ -84,7 +86,14 @@ func (c *demoCmd) Run(ctx context.Context, o output) error {
 	if err := first.makeMaster(); err != nil {
 		return err
 	}
-	h, err := first.open(ctx, o.log, clock.Real{})
+	cards, err := openDemoCards(o, c.Data, c.Listen)
+	if err != nil {
+		return err
+	}
+	defer cards.close()
+	connectors, disconnect := cardFlags{Acquirer: cards.hostLink.Addr().String(), Packing: "ascii"}.connect(clock.Real{}, o.log)
+	defer disconnect()
+	h, err := first.open(ctx, o.log, clock.Real{}, connectors)
 	if err != nil {
 		return err
 	}
@@ -96,7 +105,22 @@ func (c *demoCmd) Run(ctx context.Context, o output) error {
 	if err := h.demoOpen(ctx, state); err != nil {
 		return err
 	}
-	return h.serve(ctx, c.Listen, nil, func(url string) { state.welcome(o.out, url, c.Data) })
+	beside, stop := context.WithCancel(ctx)
+	defer cards.running.Wait()
+	defer stop()
+	cards.runHost(beside)
+	return h.serve(ctx, c.Listen, nil, func(url string) {
+		state.welcome(o.out, url, c.Data, cards)
+		cards.running.Go(func() {
+			pair := func() (code string, err error) {
+				code, _, err = h.readers.PairingCode(beside, access.System(id.Merchant(state.Founded.Merchant)), id.Terminal(state.Terminal))
+				return code, err
+			}
+			if err := cards.runReader(beside, url, pair, o); err != nil && beside.Err() == nil {
+				o.log.Error("the emulated reader did not start", "error", err)
+			}
+		})
+	})
 }
 
 // demoState reads what the demo is made of, or makes it.
@@ -104,7 +128,13 @@ func (h *house) demoState(ctx context.Context, folder string) (s demoState, err 
 	path := filepath.Join(folder, "demo.json")
 	text, err := os.ReadFile(path)
 	if err == nil {
-		return s, json.Unmarshal(text, &s)
+		if err := json.Unmarshal(text, &s); err != nil || s.Terminal != "" {
+			return s, err
+		}
+		if err := h.demoTerminal(ctx, &s); err != nil { // made before there were cards
+			return s, err
+		}
+		return s, s.save(path)
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
 		return s, err
@@ -121,10 +151,18 @@ func (h *house) demoState(ctx context.Context, folder string) (s demoState, err 
 	if err := h.demoShop(ctx, &s); err != nil {
 		return s, err
 	}
-	if text, err = json.MarshalIndent(s, "", "  "); err != nil {
+	if err := h.demoTerminal(ctx, &s); err != nil {
 		return s, err
 	}
-	return s, os.WriteFile(path, text, 0o600)
+	return s, s.save(path)
+}
+
+func (s *demoState) save(path string) error {
+	text, err := json.MarshalIndent(s, "", "  ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(path, text, 0o600)
 }
 
 // demoShop fills the bakery: people and articles.
@@ -177,18 +215,26 @@ func (h *house) demoOpen(ctx context.Context, s demoState) error {
 }
 
 // welcome prints what to open, with which codes, and a line that makes a sale.
-func (s demoState) welcome(w io.Writer, url, folder string) {
+func (s demoState) welcome(w io.Writer, url, folder string, cards *demoCards) {
 	fmt.Fprintf(w, "\nEncaisse is open: %s   (API documentation: %s/docs)\n\n", url, url)
 	fmt.Fprintf(w, "  API key   %s\n", s.Founded.APIKey)
 	for _, p := range s.People {
 		fmt.Fprintf(w, "  %-13s %-24s code %s   %s\n", p.Role, p.Email, p.Code, p.Name)
 	}
 	now := clock.Real{}.Now()
-	fmt.Fprintf(w, "\nTwo croissants, paid with a 5 € note (the same line again is the same sale):\n\n"+
-		"  curl -X PUT %s/v1/sales/%s \\\n    -H 'Authorization: Bearer %s' -H 'Content-Type: application/json' \\\n"+
-		"    -d '{\"register_id\":\"%s\",\"lines\":[{\"article_id\":\"%s\",\"quantity\":\"2\"}],"+
-		"\"tenders\":[{\"id\":\"%s\",\"means\":\"cash\",\"amount\":{\"amount\":240,\"currency\":\"EUR\"},\"received\":{\"amount\":500,\"currency\":\"EUR\"}}]}'\n\n",
-		url, id.New[id.Sale](now), s.Founded.APIKey, s.Founded.Till, s.Article, id.New[id.Tender](now))
+	put := func(path, body string) {
+		fmt.Fprintf(w, "  curl -X PUT %s/v1/sales/%s \\\n    -H 'Authorization: Bearer %s' -H 'Content-Type: application/json' \\\n    -d '%s'\n", url, path, s.Founded.APIKey, body)
+	}
+	lines := fmt.Sprintf(`"register_id":%q,"lines":[{"article_id":%q,"quantity":"2"}]`, s.Founded.Till, s.Article)
+	fmt.Fprint(w, "\nTwo croissants, paid with a 5 € note (the same line again is the same sale):\n\n")
+	put(string(id.New[id.Sale](now)), `{`+lines+`,"tenders":[{"id":"`+string(id.New[id.Tender](now))+
+		`","means":"cash","amount":{"amount":240,"currency":"EUR"},"received":{"amount":500,"currency":"EUR"}}]}`)
+	basket := string(id.New[id.Sale](now))
+	fmt.Fprintf(w, "\nTwo more by card, on the reader at http://%s (insert a card there, its code is beside it);\nthe bank that answers it is at http://%s:\n\n",
+		cards.readerPage.Addr(), cards.hostPage.Addr())
+	put(basket, `{"open":true,`+lines+`}`)
+	put(basket+"/tenders/"+string(id.New[id.Tender](now)), `{"means":"card","terminal_id":"`+s.Terminal+`","amount":{"amount":240,"currency":"EUR"}}`)
+	fmt.Fprintf(w, "  curl -N %s/v1/events -H 'Authorization: Bearer %s' -H 'Accept: text/event-stream'\n\n", url, s.Founded.APIKey)
 	fmt.Fprintf(w, "Then check the books, while it runs:\n\n  bin/encaisse verify --db sqlite:%s --key %s\n\n",
 		filepath.Join(folder, "encaisse.db"), filepath.Join(folder, "master.key.pub"))
 }

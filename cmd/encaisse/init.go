@@ -46,7 +46,7 @@ func (c *initCmd) Run(ctx context.Context, o output) error {
 	if err := c.makeMaster(); err != nil {
 		return err
 	}
-	h, err := c.open(ctx, quiet(o.err), clock.Real{})
+	h, err := c.open(ctx, quiet(o.err), clock.Real{}, nil)
 	if err != nil {
 		return err
 	}

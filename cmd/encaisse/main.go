@@ -33,13 +33,15 @@ const (
 type cli struct {
 	Lang string `help:"Language of messages: fr or en." default:"en" enum:"fr,en"`
 
-	Init    initCmd    `cmd:"" help:"Make the first merchant of a database: site, registers, administrator, API key."`
-	Serve   serveCmd   `cmd:"" help:"Serve the API."`
-	Demo    demoCmd    `cmd:"" help:"Serve a bakery made for trying things out."`
-	Replay  replayCmd  `cmd:"" help:"Replay the sales of another till's export on the history register."`
-	Verify  verifyCmd  `cmd:"" help:"Derive everything that was sealed again and name the first discrepancy."`
-	Bench   benchCmd   `cmd:"" help:"Measure against the bare engine in the same run."`
-	Version versionCmd `cmd:"" help:"Print the version."`
+	Init     initCmd     `cmd:"" help:"Make the first merchant of a database: site, registers, administrator, API key."`
+	Serve    serveCmd    `cmd:"" help:"Serve the API."`
+	Demo     demoCmd     `cmd:"" help:"Serve a bakery made for trying things out."`
+	Replay   replayCmd   `cmd:"" help:"Replay the sales of another till's export on the history register."`
+	Verify   verifyCmd   `cmd:"" help:"Derive everything that was sealed again and name the first discrepancy."`
+	Bench    benchCmd    `cmd:"" help:"Measure against the bare engine in the same run."`
+	Acquirer acquirerCmd `cmd:"" help:"Run the simulated acquirer host and issuer alone: no bank, no money."`
+	Terminal terminalCmd `cmd:"" help:"Run an emulated card reader alone, with its page: no card, no money."`
+	Version  versionCmd  `cmd:"" help:"Print the version."`
 }
 
 // output is where a command says what it did: for people, or with --json as one

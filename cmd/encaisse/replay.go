@@ -52,7 +52,7 @@ type replay struct {
 
 func (c *replayCmd) Run(ctx context.Context, o output) error {
 	manual := clock.NewManual(clock.Real{}.Now())
-	h, err := c.open(ctx, quiet(o.err), manual)
+	h, err := c.open(ctx, quiet(o.err), manual, nil)
 	if err != nil {
 		return err
 	}

@@ -15,6 +15,7 @@ import (
 	"encaisse/base/i18n"
 	"encaisse/base/job"
 	"encaisse/base/web"
+	"encaisse/batch"
 	"encaisse/fiscal"
 	"encaisse/front/api"
 	"encaisse/merchant"
@@ -22,7 +23,6 @@ import (
 )
 
 const (
-	numberEvery     = 200 * time.Millisecond // how soon after its commit an event is numbered
 	checkpointEvery = time.Hour
 	pruneEvery      = time.Hour        // old sign-in tries and sessions
 	watchEvery      = 10 * time.Second // how often the wall clock is held against the monotonic one
@@ -31,12 +31,15 @@ const (
 
 type serveCmd struct {
 	databaseFlags
+	cardFlags
 	Listen       string         `help:"Address to listen on." default:"127.0.0.1:8080"`
 	TrustedProxy []netip.Prefix `help:"Network of a proxy in front, whose X-Forwarded-For is believed. May be given again." placeholder:"CIDR"`
 }
 
 func (c *serveCmd) Run(ctx context.Context, o output) error {
-	h, err := c.open(ctx, o.log, clock.Real{})
+	connectors, disconnect := c.connect(clock.Real{}, o.log)
+	defer disconnect()
+	h, err := c.open(ctx, o.log, clock.Real{}, connectors)
 	if err != nil {
 		return err
 	}
@@ -60,11 +63,15 @@ func (h *house) serve(ctx context.Context, listen string, proxies web.Proxies, r
 	door, err := api.New(api.Doors{
 		Gate: h.gate, Merchants: h.merchants, Catalog: h.catalog, Sales: h.sales, Events: h.events,
 		Journal: fiscal.NewReader(h.db), Catalogue: catalogue, Clock: h.clock, Log: h.log, Software: version, Proxies: proxies,
+		Cards: &api.Cards{
+			Payments: h.payments, Terminals: h.readers, Contracts: h.contracts, Batches: h.batches, Devices: h.readers.Serve(h.payments),
+		},
 	})
 	if err != nil {
 		listener.Close()
 		return err
 	}
+	h.refuse = door.WriteProblem
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var running sync.WaitGroup
 	h.start(background, &running)
@@ -91,8 +98,12 @@ func (h *house) start(ctx context.Context, running *sync.WaitGroup) {
 		_, err := h.checkpoints.Write(ctx, h.db, j.Merchant)
 		return err
 	})
+	h.jobs.Handle(batch.JobClose, h.batches.RunClose)
+	h.jobs.Handle(batch.JobSend, h.batches.RunSend)
 	running.Go(func() { h.jobs.Run(ctx) })
-	running.Go(func() { h.every(ctx, numberEvery, "number events", h.numberEvents) })
+	running.Go(func() { h.readers.Run(ctx) })
+	running.Go(func() { h.payments.Run(ctx) })
+	running.Go(func() { h.events.Run(ctx, func(err error) { h.log.Error("number events", "error", err) }) })
 	running.Go(func() { h.every(ctx, checkpointEvery, "write checkpoints", h.writeCheckpoints) })
 	running.Go(func() { h.every(ctx, pruneEvery, "prune sessions", h.prune) })
 	running.Go(func() { h.every(ctx, watchEvery, "watch the clock", h.clockWatch()) })
@@ -115,14 +126,11 @@ func (h *house) every(ctx context.Context, pause time.Duration, name string, tas
 	}
 }
 
-func (h *house) numberEvents(ctx context.Context) error {
-	_, err := h.events.Number(ctx)
-	return err
-}
-
 func (h *house) prune(ctx context.Context) error {
-	_, err := h.gate.Prune(ctx)
-	return err
+	if _, err := h.gate.Prune(ctx); err != nil {
+		return err
+	}
+	return h.readers.Prune(ctx)
 }
 
 func (h *house) writeCheckpoints(ctx context.Context) error {

@@ -3,18 +3,24 @@ package main
 import (
 	"context"
 	"log/slog"
+	"net/http"
 	"strings"
 
 	"encaisse/access"
+	"encaisse/acquirer"
 	"encaisse/base/clock"
 	"encaisse/base/db"
 	"encaisse/base/job"
 	"encaisse/base/secret"
+	"encaisse/batch"
 	"encaisse/catalog"
+	"encaisse/contract"
 	"encaisse/event"
 	"encaisse/fiscal"
 	"encaisse/merchant"
+	"encaisse/payment"
 	"encaisse/sale"
+	"encaisse/terminal"
 )
 
 // house is who gets whom: every constructor of the product, on one page.
@@ -31,6 +37,12 @@ type house struct {
 	events      *event.Log
 	jobs        *job.Queue
 	checkpoints *fiscal.Checkpoints
+
+	contracts *contract.Contracts
+	batches   *batch.Batches
+	readers   *terminal.Hub
+	payments  *payment.Payments
+	refuse    func(http.ResponseWriter, *http.Request, error) // as the API words a problem; set when there is one
 }
 
 // databaseFlags say where the database is and what opens its secrets.
@@ -63,8 +75,8 @@ func (f databaseFlags) checkpointFile() string {
 	return "encaisse.checkpoints"
 }
 
-// open opens the database and builds the house on it.
-func (f databaseFlags) open(ctx context.Context, log *slog.Logger, c clock.Clock) (*house, error) {
+// open opens the database and builds the house on it. Without connectors it takes no cards.
+func (f databaseFlags) open(ctx context.Context, log *slog.Logger, c clock.Clock, connectors map[string]acquirer.Connector) (*house, error) {
 	master, err := f.master()
 	if err != nil {
 		return nil, err
@@ -73,10 +85,10 @@ func (f databaseFlags) open(ctx context.Context, log *slog.Logger, c clock.Clock
 	if err != nil {
 		return nil, err
 	}
-	return build(d, c, master, f.checkpointFile(), log), nil
+	return build(d, c, master, f.checkpointFile(), log, connectors), nil
 }
 
-func build(d *db.DB, c clock.Clock, master *secret.Master, checkpoints string, log *slog.Logger) *house {
+func build(d *db.DB, c clock.Clock, master *secret.Master, checkpoints string, log *slog.Logger, connectors map[string]acquirer.Connector) *house {
 	h := &house{db: d, clock: c, log: log, vault: merchant.NewVault(master)}
 	h.merchants = merchant.New(d, c)
 	h.gate = access.New(d, c, access.Hashing{})
@@ -86,5 +98,6 @@ func build(d *db.DB, c clock.Clock, master *secret.Master, checkpoints string, l
 	h.events = event.New(d, c)
 	h.jobs = job.New(d, c, log)
 	h.checkpoints = fiscal.NewCheckpoints(checkpoints)
+	h.buildCards(connectors)
 	return h
 }
