@@ -1,6 +1,7 @@
 package emulator
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"encaisse/base/id"
+	"encaisse/base/money"
 	"encaisse/terminal"
 )
 
@@ -15,11 +17,17 @@ func noon() time.Time { return time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC) }
 
 // concluded is a dialogue that is over.
 func concluded(n int, told bool) *remembered {
-	a := id.Attempt(fmt.Sprintf("att_%d", n))
+	a := attempt(n)
+	amount := money.Amount{Minor: 5_00, Currency: money.EUR}
 	return &remembered{
-		Key: memoryKey{Service: fmt.Sprint(n)}, Task: terminal.Dialogue{Attempt: a}, Number: int64(n), Began: noon().Add(time.Duration(n)),
-		Conclusion: &terminal.Conclusion{Attempt: a}, Told: told,
+		Key: memoryKey{Service: fmt.Sprint(n)}, Task: terminal.Dialogue{Attempt: a, Amount: amount}, Number: int64(n),
+		Began: noon().Add(time.Duration(n)), Conclusion: &terminal.Conclusion{Attempt: a, Amount: amount}, Told: told,
 	}
+}
+
+// attempt is the id of dialogue n.
+func attempt(n int) id.Attempt {
+	return id.From[id.Attempt](noon(), sha256.Sum256(fmt.Append(nil, n)))
 }
 
 // TestAFullMemoryForgetsTheOldest, but nothing that was not told.
@@ -40,7 +48,7 @@ func TestAFullMemoryForgetsTheOldest(t *testing.T) {
 	if untold := m.untold(); len(untold) != 1 || untold[0].Number != 5 || m.order[0] != untold[0].Key {
 		t.Errorf("what was not told: %v", untold)
 	}
-	if m.attemptKnown("att_49999") == nil || m.attemptKnown("att_6") != nil {
+	if m.attemptKnown(attempt(maxEntries-1)) == nil || m.attemptKnown(attempt(6)) != nil {
 		t.Error("the newest is kept, the oldest is not")
 	}
 	m.prune(noon().Add(remember + time.Hour))
@@ -56,7 +64,7 @@ func TestAFileIsWrittenAnew(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m.lines = compactAfter + 1
+	m.lines = compactAfter + 100
 	for i := range 3 {
 		if err := m.keep(line{Number: int64(i + 1), Dialogue: concluded(i, false)}); err != nil {
 			t.Fatal(err)
@@ -69,8 +77,11 @@ func TestAFileIsWrittenAnew(t *testing.T) {
 		t.Fatal(err)
 	}
 	again, err := openMemory(path, noon())
-	if err != nil || again.number != 3 || len(again.untold()) != 3 {
-		t.Errorf("%+v %v", again, err)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again.number != 3 || len(again.untold()) != 3 {
+		t.Errorf("%+v", again)
 	}
 	again.number = maxTransaction
 	if again.next() != 1 {
