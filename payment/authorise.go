@@ -63,7 +63,7 @@ func (p *Payments) consult(ctx context.Context, o Operation, presented card.Pres
 	if err != nil {
 		return terminal.Answer{}, err
 	}
-	return p.settle(ctx, o, outcome)
+	return p.settle(ctx, o, presented, outcome)
 }
 
 // again answers an exchange that was asked before. One that is under way in this
@@ -320,7 +320,7 @@ func (p *Payments) askHost(ctx context.Context, o Operation, presented card.Pres
 
 // settle records what the host said: the one door for it. Silence leaves a
 // reversal behind, and so does an approval that finds its attempt closed.
-func (p *Payments) settle(ctx context.Context, o Operation, outcome acquirer.Outcome) (terminal.Answer, error) {
+func (p *Payments) settle(ctx context.Context, o Operation, presented card.Presented, outcome acquirer.Outcome) (terminal.Answer, error) {
 	var answer terminal.Answer
 	err := p.act(ctx, o.Merchant, SourceHost, o.Connector, func(a *act) error {
 		t, err := lockAttempt(a.tx, o.Merchant, o.Attempt)
@@ -331,6 +331,7 @@ func (p *Payments) settle(ctx context.Context, o Operation, outcome acquirer.Out
 		if err != nil {
 			return err
 		}
+		now.shown = &presented
 		answer, err = a.hostSaid(&t, now, outcome)
 		return err
 	})

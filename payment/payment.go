@@ -294,8 +294,9 @@ type Operation struct {
 	Manual      bool
 
 	issuer []byte
-	card   []byte // sealed
-	fresh  bool   // written by this request
+	card   []byte          // sealed
+	fresh  bool            // written by this request
+	shown  *card.Presented // what whoever asked the host still has of the card
 }
 
 // Reversal is a void or a refund: an attempt that gives back.

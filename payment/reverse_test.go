@@ -53,7 +53,7 @@ func TestUPM079_VoidWhileTheBatchIsOpen(t *testing.T) {
 		}
 		w.settleAll()
 		r := w.host.undone[0]
-		if r.Reason != acquirer.ReasonVoid || r.Original.Number != w.host.seen[0].Number || r.Original.About != string(made.ID) || len(r.Original.Card.Kept) == 0 {
+		if r.Reason != acquirer.ReasonVoid || r.Original.Number != w.host.seen[0].Number || r.Original.About != string(p.Attempt) || len(r.Original.Card.Kept) == 0 {
 			t.Errorf("%+v", r)
 		}
 		w.read(func(tx *db.Tx) error {

@@ -134,7 +134,8 @@ func (a *act) undo(original *Operation, reason acquirer.Reason) error {
 }
 
 // undoAgain leaves another reversal of an authorisation that turned out to be
-// approved after the first one was acknowledged: the two may have crossed.
+// approved after the first one was acknowledged: the two may have crossed. What
+// it says of the card was forgotten with the first one, and is kept again.
 func (a *act) undoAgain(original *Operation) error {
 	operations, err := readOperationsOf(a.tx, a.merchant, original.Attempt)
 	if err != nil {
@@ -144,6 +145,13 @@ func (a *act) undoAgain(original *Operation) error {
 		if o.Kind == SubjectReversal && o.Original == original.ID && o.State != Approved {
 			return nil
 		}
+	}
+	if original.shown != nil {
+		sealed, err := a.sealCard(original.ID, *original.shown, string(original.Attempt))
+		if err != nil {
+			return err
+		}
+		keepCard(a.tx, a.merchant, original.ID, sealed)
 	}
 	return a.owe(original, acquirer.ReasonTimeout, original.Attempt)
 }

@@ -3,6 +3,7 @@ package api_test
 import (
 	"context"
 	"encoding/json"
+	"log/slog"
 	"net"
 	"net/http"
 	"strings"
@@ -38,9 +39,9 @@ func (w *world) openCards(merchants *merchant.Merchants) *api.Cards {
 		connectors = map[string]acquirer.Connector{"iso8583": nil}
 	}
 	w.contracts = contract.New(w.db, w.time, w.vault, "iso8583")
-	w.batches = batch.New(w.db, w.time, w.contracts, connectors, payment.NextTrace, nil)
+	w.batches = batch.New(w.db, w.time, w.contracts, connectors, payment.NextTrace, w.log)
 	w.hub = terminal.New(w.db, w.time, terminal.Options{
-		Protocols: []terminal.Protocol{nexo.New("test")}, Merchants: merchants, Configurer: parameters{w, merchants},
+		Protocols: []terminal.Protocol{nexo.New("test")}, Merchants: merchants, Configurer: parameters{w, merchants}, Log: w.log,
 		Refuse: func(rw http.ResponseWriter, r *http.Request, err error) { w.api.WriteProblem(rw, r, err) },
 		Contract: func(tx *db.Tx, m id.Merchant, c id.Contract) error {
 			_, err := w.contracts.In(tx, m, c)
@@ -49,7 +50,7 @@ func (w *world) openCards(merchants *merchant.Merchants) *api.Cards {
 	})
 	w.payments = payment.New(payment.Parts{
 		DB: w.db, Clock: w.time, Gate: w.gate, Vault: w.vault, Merchants: merchants, Contracts: w.contracts, Batches: w.batches,
-		Readers: w.hub, Connectors: connectors,
+		Readers: w.hub, Connectors: connectors, Log: w.log,
 	})
 	w.payments.Serve(w.sales)
 	w.sales.Collect(w.payments)
@@ -104,7 +105,13 @@ type counter struct {
 // newCounter opens a shop whose clock is the machine's.
 func newCounter(t *testing.T, d *db.DB) *counter {
 	t.Helper()
-	host, err := simulator.New(simulator.Options{})
+	return newCounterLogging(t, d, nil)
+}
+
+// newCounterLogging is newCounter whose parts, reader and host among them, share a log.
+func newCounterLogging(t *testing.T, d *db.DB, log *slog.Logger) *counter {
+	t.Helper()
+	host, err := simulator.New(simulator.Options{Log: log})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,11 +122,11 @@ func newCounter(t *testing.T, d *db.DB) *counter {
 	ctx, stop := context.WithCancel(context.Background())
 	served := make(chan error, 1)
 	go func() { served <- host.Serve(ctx, listener) }()
-	link := iso8583.New(iso8583.Options{Link: iso8583.LinkOptions{Address: listener.Addr().String(), Spec: iso8583.V1987(iso8583.ASCII())}})
-	w := newWorldWith(t, d, clock.Real{}, map[string]acquirer.Connector{"iso8583": link})
+	link := iso8583.New(iso8583.Options{Link: iso8583.LinkOptions{Address: listener.Addr().String(), Spec: iso8583.V1987(iso8583.ASCII()), Log: log}})
+	w := newWorldLogging(t, d, clock.Real{}, map[string]acquirer.Connector{"iso8583": link}, log)
 	background, end := context.WithCancel(context.Background())
 	ran := make(chan struct{})
-	c := &counter{host: host, jobs: job.New(d, clock.Real{}, nil)}
+	c := &counter{host: host, jobs: job.New(d, clock.Real{}, log)}
 	c.jobs.Handle(batch.JobClose, w.batches.RunClose)
 	c.jobs.Handle(batch.JobSend, w.batches.RunSend)
 	go func() {
@@ -156,7 +163,7 @@ func (c *counter) install() {
 	}).want(http.StatusCreated)
 	code := c.boss.call(http.MethodPost, "/v1/terminals/"+c.terminal+"/pairing-code", nil).want(http.StatusCreated).text("code")
 	var err error
-	c.reader, err = emulator.New(emulator.Options{Protocol: nexo.New("test"), Hub: c.server.URL, Serial: "275011", Seed: 1})
+	c.reader, err = emulator.New(emulator.Options{Protocol: nexo.New("test"), Hub: c.server.URL, Log: c.log, Serial: "275011", Seed: 1})
 	c.must(err)
 	c.reader.Start()
 	ctx, done := context.WithTimeout(context.Background(), patience)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -55,6 +56,7 @@ type world struct {
 	api    *api.API
 	server *httptest.Server
 
+	log        *slog.Logger                  // of all parts; nil: nothing is logged
 	connectors map[string]acquirer.Connector // nil: one that answers nothing
 	hub        *terminal.Hub
 	payments   *payment.Payments
@@ -76,7 +78,13 @@ func newWorld(t testing.TB, d *db.DB) *world {
 // newWorldWith is newWorld with another clock, and with acquirers.
 func newWorldWith(t testing.TB, d *db.DB, c clock.Clock, connectors map[string]acquirer.Connector) *world {
 	t.Helper()
-	w := &world{t: t, db: d, time: c, connectors: connectors}
+	return newWorldLogging(t, d, c, connectors, nil)
+}
+
+// newWorldLogging is newWorldWith whose parts share a log.
+func newWorldLogging(t testing.TB, d *db.DB, c clock.Clock, connectors map[string]acquirer.Connector, log *slog.Logger) *world {
+	t.Helper()
+	w := &world{t: t, db: d, time: c, connectors: connectors, log: log}
 	master, err := secret.NewMaster()
 	w.must(err)
 	w.vault = merchant.NewVault(master)
@@ -97,7 +105,7 @@ func (w *world) open(ready func() bool) *api.API {
 	cards := w.openCards(merchants)
 	made, err := api.New(api.Doors{
 		Gate: w.gate, Merchants: merchants, Catalog: catalog.New(w.db, w.time), Sales: w.sales, Cards: cards,
-		Events: w.events, Journal: fiscal.NewReader(w.db), Catalogue: sentences(w.t), Clock: w.time, Software: "test", Ready: ready, Proxies: w.proxies,
+		Events: w.events, Journal: fiscal.NewReader(w.db), Catalogue: sentences(w.t), Clock: w.time, Log: w.log, Software: "test", Ready: ready, Proxies: w.proxies,
 	})
 	w.must(err)
 	return made
