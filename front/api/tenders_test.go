@@ -13,9 +13,9 @@ import (
 	"encaisse/terminal/emulator"
 )
 
-// TestMAG007_ADeclinedCardLeavesTheOtherMeansAndTheBalance pays 30.15 with 10 in cash,
+// TestMAG007_UPM021_ADeclinedCardLeavesTheOtherMeansAndTheBalance pays 30.15 with 10 in cash,
 // 8 by a card that is declined, again by one that is not, and the rest by card.
-func TestMAG007_ADeclinedCardLeavesTheOtherMeansAndTheBalance(t *testing.T) {
+func TestMAG007_UPM021_ADeclinedCardLeavesTheOtherMeansAndTheBalance(t *testing.T) {
 	t.Log("coverage: MAG-007 partial: vouchers do not exist yet, cash stands in for one")
 	t.Log("coverage: UPM-021 partial: there is no screen yet")
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
