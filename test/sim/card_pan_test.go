@@ -36,7 +36,11 @@ func cardNeedles() (all []needle) {
 			secrets["PIN block"] = strings.ToUpper(emv.PINBlock(c.PIN, c.Number))
 		}
 		for what, digits := range secrets {
-			add := func(form string, b []byte) { all = append(all, needle{c.Name + ": " + what + " " + form, b}) }
+			add := func(form string, b []byte) {
+				if distinct(b) >= leastDistinct {
+					all = append(all, needle{c.Name + ": " + what + " " + form, b})
+				}
+			}
 			texts := []string{digits, strings.ToLower(digits), strings.Replace(digits, "D", "=", 1)}
 			slices.Sort(texts)
 			for _, text := range slices.Compact(texts) {
@@ -54,6 +58,16 @@ func cardNeedles() (all []needle) {
 		}
 	}
 	return all
+}
+
+// leastDistinct is how many different bytes a needle has: the packed number of a
+// test card that is nearly all zeroes stands in every file.
+const leastDistinct = 4
+
+func distinct(b []byte) int {
+	sorted := slices.Clone(b)
+	slices.Sort(sorted)
+	return len(slices.Compact(sorted))
 }
 
 // addBase64 adds what base64 makes of bytes, whatever stands before and after

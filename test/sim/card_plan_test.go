@@ -216,9 +216,7 @@ func (t *table) String() string {
 	var out strings.Builder
 	for _, group := range []string{groupReader, groupHouse, groupHost, groupHand, groupDevice} {
 		var faults, places []string
-		for _, p := range placesOf(group) {
-			places = append(places, p)
-		}
+		places = append(places, placesOf(group)...)
 		for _, c := range slices.Concat(visitCells(), batchCells()) {
 			if c.group == group && !slices.Contains(faults, c.fault) {
 				faults = append(faults, c.fault)
