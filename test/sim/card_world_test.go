@@ -25,7 +25,7 @@ import (
 )
 
 // longest is how long something may take that must come, by the machine's clock.
-const longest = 2 * time.Minute
+const longest = 10 * time.Minute
 
 // How long it is between two looks at what must come, by the world's: at first
 // and in the end.
